@@ -1,0 +1,3 @@
+"""Infernet: the AI coprocessor for smart contracts."""
+
+__version__ = "0.1.0"
