@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {Coordinator} from "./Coordinator.sol";
+import {IBaseConsumer} from "./interfaces/IBaseConsumer.sol";
+import {IDelegator} from "./interfaces/IDelegator.sol";
+import {IEIP712Coordinator} from "./interfaces/IEIP712Coordinator.sol";
+import {DelegateRequest, Subscription, SubscriptionLib} from "./Subscription.sol";
+
+/// @title EIP712Coordinator
+/// @notice The Coordinator with subscriptions that are signed off chain. This is the contract to deploy.
+contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
+    using SubscriptionLib for Subscription;
+
+    /// @dev One permanent bit per nonce.
+    mapping(address owner => mapping(uint256 index => uint256)) private _usedNonces;
+
+    constructor() EIP712("InfernetCoordinator", "1") {}
+
+    /// @inheritdoc IEIP712Coordinator
+    function createSubscriptionDelegate(
+        uint32 nonce,
+        uint40 expiry,
+        Subscription calldata s,
+        string calldata container,
+        bytes calldata features,
+        bytes calldata signature
+    ) external returns (uint32 id) {
+        // Check
+        _checkFree();
+        if (_find(nonce, s)) return _delegatedId(nonce);
+
+        // Check and effect
+        bytes32 structHash = _createSigned(nonce, s, container, features);
+        id = _delegatedId(nonce);
+        _words[s.owner][id] = SubscriptionLib.commitment(structHash);
+
+        // Interaction: the signer may be a contract. Nothing above survives when it disagrees.
+        _checkSignature(s.owner, nonce, expiry, structHash, signature);
+    }
+
+    /// @inheritdoc IEIP712Coordinator
+    function deliverModelOutputDelegate(
+        DelegateRequest calldata r,
+        uint32 interval,
+        bytes calldata output,
+        bytes calldata proof
+    ) external {
+        // Check
+        _checkFree();
+        bool stored = _find(r.nonce, r.subscription);
+
+        // Check, effect, interaction: as above, but a subscription that this delivery completes needs no word.
+        if (!stored) stored = _createForDelivery(r);
+
+        // Effect
+        uint32 id = _delegatedId(r.nonce);
+        uint16 ordinal = _recordDelivery(id, interval, r.subscription, stored);
+
+        // Interaction
+        _callConsumer(
+            r.subscription.owner,
+            id,
+            r.subscription.maxGasLimit - DELIVERY_OVERHEAD_WEI,
+            abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
+        );
+    }
+
+    /// @inheritdoc IEIP712Coordinator
+    function burnNonce(uint32 nonce) external {
+        // Check
+        _checkFree();
+        _checkNonce(nonce);
+        if (isNonceUsed(msg.sender, nonce)) revert NonceUsed(msg.sender, nonce);
+
+        // Effect
+        _useNonce(msg.sender, nonce);
+
+        emit NonceBurned(msg.sender, nonce);
+    }
+
+    /// @inheritdoc IEIP712Coordinator
+    function isNonceUsed(address owner, uint32 nonce) public view returns (bool) {
+        return _usedNonces[owner][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
+    }
+
+    /// @dev Whether the subscription was created before. Reverts when its nonce is spent, or on other terms.
+    function _find(uint32 nonce, Subscription calldata s) private view returns (bool) {
+        _checkNonce(nonce);
+        if (!isNonceUsed(s.owner, nonce)) return false;
+
+        uint32 id = _delegatedId(nonce);
+        bytes32 word = _words[s.owner][id];
+        if (word == 0) revert NonceUsed(s.owner, nonce);
+        if (word != SubscriptionLib.commitment(s.hashCalldata())) revert TermsMismatch(s.owner, id);
+        return true;
+    }
+
+    /// @return stored Whether the subscription was given a word.
+    function _createForDelivery(DelegateRequest calldata r) private returns (bool stored) {
+        Subscription calldata s = r.subscription;
+        bytes32 structHash = _createSigned(r.nonce, s, r.container, r.features);
+        stored = !_hasOneAnswer(s);
+        if (stored) _words[s.owner][_delegatedId(r.nonce)] = SubscriptionLib.commitment(structHash);
+        _checkSignature(s.owner, r.nonce, r.expiry, structHash, r.signature);
+    }
+
+    /// @dev Uses the nonce and announces the subscription.
+    function _createSigned(uint32 nonce, Subscription calldata s, string calldata container, bytes calldata features)
+        private
+        returns (bytes32 structHash)
+    {
+        // Check: copied to memory, every field is known to be in its range.
+        _checkHashes(s, container, features);
+        Subscription memory terms = s;
+        _checkTerms(terms, container);
+
+        // Effect
+        _useNonce(terms.owner, nonce);
+        emit SubscriptionCreated(terms.owner, _delegatedId(nonce), terms.containerId, terms, container, features);
+        return terms.hash();
+    }
+
+    /// @dev Nothing can be entered while the signer is asked.
+    function _checkSignature(
+        address owner,
+        uint32 nonce,
+        uint40 expiry,
+        bytes32 structHash,
+        bytes calldata signature
+    ) private {
+        if (block.timestamp > expiry) revert SignatureExpired(block.timestamp, expiry);
+        if (owner.code.length == 0) revert InvalidSignature(owner, address(0)); // nobody to ask for the signer
+        bytes32 digest = _hashTypedDataV4(SubscriptionLib.hashDelegate(nonce, expiry, structHash));
+
+        _lock = LOCKED;
+        address signer = IDelegator(owner).signer();
+        if (!SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) {
+            revert InvalidSignature(owner, signer);
+        }
+        _lock = FREE;
+    }
+
+    function _checkNonce(uint32 nonce) private pure {
+        if (nonce >= SubscriptionLib.DELEGATED) revert NonceTooHigh(nonce);
+    }
+
+    function _useNonce(address owner, uint32 nonce) private {
+        _usedNonces[owner][nonce >> 8] |= 1 << (nonce & 0xff);
+    }
+
+    function _delegatedId(uint32 nonce) private pure returns (uint32) {
+        return SubscriptionLib.DELEGATED | nonce;
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {DelegateRequest, Subscription} from "../Subscription.sol";
+import {ICoordinator} from "./ICoordinator.sol";
+
+/// @title IEIP712Coordinator
+/// @notice Subscriptions that a contract's signer creates off chain, by an EIP-712 signature.
+/// @dev Assumptions:
+/// - The signed message is `DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)` in the domain
+///   name "InfernetCoordinator", version "1", this chain, this contract.
+/// - The owner answers `signer()` (see `IDelegator`): an EOA, or a contract with ERC-1271.
+/// - Each (owner, nonce) has one permanent bit. Once it is set no signature under that nonce is looked at again.
+/// - The id of a delegated subscription is `2^31 | nonce`.
+interface IEIP712Coordinator is ICoordinator {
+    /// @notice The owner has voided a nonce.
+    event NonceBurned(address indexed owner, uint32 indexed nonce);
+
+    /// @notice Nonces are below 2^31.
+    error NonceTooHigh(uint32 nonce);
+
+    /// @notice The nonce was burned, or its subscription was completed or cancelled.
+    error NonceUsed(address owner, uint32 nonce);
+
+    error SignatureExpired(uint256 timestamp, uint40 expiry);
+
+    /// @notice The signature is not that of the owner's signer over these terms.
+    error InvalidSignature(address owner, address signer);
+
+    /// @notice Creates the subscription that the owner's signer signed. Anyone may call.
+    /// Where it exists already, with the same terms, its id is returned.
+    function createSubscriptionDelegate(
+        uint32 nonce,
+        uint40 expiry,
+        Subscription calldata s,
+        string calldata container,
+        bytes calldata features,
+        bytes calldata signature
+    ) external returns (uint32 id);
+
+    /// @notice Creates the subscription that the owner's signer signed, or finds it, and delivers an output to it.
+    function deliverModelOutputDelegate(
+        DelegateRequest calldata r,
+        uint32 interval,
+        bytes calldata output,
+        bytes calldata proof
+    ) external;
+
+    /// @notice Voids an unused nonce of the caller.
+    function burnNonce(uint32 nonce) external;
+
+    /// @notice Whether a nonce was used or burned.
+    function isNonceUsed(address owner, uint32 nonce) external view returns (bool);
+}
