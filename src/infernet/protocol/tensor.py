@@ -97,7 +97,7 @@ def read_tensor(data: bytes, at: int) -> Tensor:
     dtype = _NAMES.get(code := read_word(data, at))
     if dtype is None:
         given = code if code < 2**16 else "of more than two bytes"
-        raise InvalidInput("tensor.dtype", f"unknown dtype code {given}")
+        raise InvalidInput("tensor.dtype", f"has the unknown dtype code {given}")
     scale = read_word(data, at + WORD)
     _check_scale(dtype, scale)
     shape = _read_shape(data, read_offset(data, at + 2 * WORD, at))

@@ -1,0 +1,170 @@
+"""A model's features and outputs between ABI bytes and named arrays, as its manifest declares.
+
+Both are `abi.encode` of one entry for each tensor, in the manifest's order: a `Tensor` struct or an `int256[]`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from infernet.errors import InvalidInput, JobRejected
+from infernet.protocol.fixed_point import from_stored, to_stored
+from infernet.protocol.int256 import build_int256s_tail, read_int256s
+from infernet.protocol.manifest import Manifest, TensorSpec
+from infernet.protocol.tensor import Tensor, build_tensor_tail, read_tensor
+from infernet.protocol.words import WORD, encode_arguments, read_offset
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def encode_features(manifest: Manifest, arrays: Mapping[str, ArrayLike]) -> bytes:
+    """Features for a contract or a job. Floats that travel as integers are rounded to the scale, ties to even.
+
+    Raises:
+        InvalidInput: `features.mismatch`: an array is missing, unknown, of another shape, or does not fit.
+    """
+    try:
+        return _encode(manifest.inputs, arrays)
+    except InvalidInput as error:
+        raise InvalidInput("features.mismatch", f"{manifest.name}: {error.message}") from error
+
+
+def decode_features(manifest: Manifest, features: bytes) -> Arrays:
+    """The arrays to run the graph on, with its dtypes and shapes.
+
+    Raises:
+        JobRejected: `features.mismatch`: they do not fit the manifest.
+    """
+    try:
+        return _decode(manifest.inputs, features)
+    except InvalidInput as error:
+        raise JobRejected("features.mismatch", f"the features do not fit {manifest.name}: {error.message}") from error
+
+
+def encode_outputs(manifest: Manifest, arrays: Mapping[str, ArrayLike]) -> bytes:
+    """The model output of what the graph returned, rounded by the manifest's rules.
+
+    Raises:
+        JobRejected: `output.mismatch`: not what the manifest declares, not finite, or too large for its encoding.
+    """
+    try:
+        return _encode(manifest.outputs, arrays)
+    except InvalidInput as error:
+        raise JobRejected("output.mismatch", f"the output of {manifest.name} is refused: {error.message}") from error
+
+
+def decode_outputs(manifest: Manifest, output: bytes) -> Arrays:
+    """A model output as arrays.
+
+    Raises:
+        InvalidInput: `output.mismatch`: the bytes do not fit the manifest.
+    """
+    try:
+        return _decode(manifest.outputs, output)
+    except InvalidInput as error:
+        raise InvalidInput("output.mismatch", f"not an output of {manifest.name}: {error.message}") from error
+
+
+def _encode(specs: Sequence[TensorSpec], arrays: Mapping[str, ArrayLike]) -> bytes:
+    names = [spec.name for spec in specs]
+    if set(names) != set(arrays):
+        raise InvalidInput("model.names", f"expected {', '.join(names)}, got {', '.join(arrays) or 'nothing'}")
+    tails = []
+    for spec in specs:
+        try:
+            tails.append(_encode_one(spec, np.asarray(arrays[spec.name])))
+        except InvalidInput as error:
+            raise InvalidInput(error.code, f"{spec.name}: {error.message}") from error
+    return encode_arguments(tails)
+
+
+def _decode(specs: Sequence[TensorSpec], data: bytes) -> Arrays:
+    arrays: Arrays = {}
+    for index, spec in enumerate(specs):
+        try:
+            arrays[spec.name] = _decode_one(spec, data, read_offset(data, WORD * index))
+        except InvalidInput as error:
+            message = f"{spec.name} should be {_describe(spec)}, but {error.message}"
+            raise InvalidInput(error.code, message) from error
+    return arrays
+
+
+def _encode_one(spec: TensorSpec, array: NDArray[Any]) -> bytes:
+    if not _fits(spec.shape, array.shape):
+        raise InvalidInput("model.shape", f"expected shape {_show(spec.shape)}, got {_show(array.shape)}")
+    wanted = "iuf" if spec.is_float else "b" if spec.dtype == "bool" else "iu"
+    if array.dtype.kind not in wanted:
+        raise InvalidInput("model.dtype", f"expected {spec.dtype}, got {array.dtype.name}")
+    if spec.travels_as_float:
+        return build_tensor_tail(Tensor(_check_finite(_cast(array, spec.dtype))))
+    stored = array
+    if spec.is_float:
+        stored = to_stored(array, spec.scale, spec.rounding.decimals if spec.rounding else None)
+    if spec.encoding == "int256[]":
+        return build_int256s_tail(stored)
+    return build_tensor_tail(Tensor(_cast(stored, spec.tensor_dtype), spec.scale))
+
+
+def _decode_one(spec: TensorSpec, data: bytes, at: int) -> NDArray[Any]:
+    if spec.encoding == "int256[]":
+        flat = read_int256s(data, at)
+        stored = flat.reshape(_infer_shape(spec, flat.size))
+    else:
+        tensor = read_tensor(data, at)
+        if (tensor.dtype, tensor.scale) != (spec.tensor_dtype, spec.scale) or not _fits(spec.shape, tensor.shape):
+            given = f"a Tensor {tensor.dtype} {_show(tensor.shape)} of scale {tensor.scale}"
+            raise InvalidInput("model.shape", f"is {given}")
+        stored = tensor.values
+    if spec.is_float and not spec.travels_as_float:
+        return _check_finite(_cast(from_stored(stored, spec.scale), spec.dtype))
+    return _cast(stored, spec.dtype)
+
+
+def _cast(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """To `dtype`, integers only where every value fits."""
+    if dtype.startswith("float"):
+        with np.errstate(over="ignore"):
+            return array.astype(dtype, copy=False)
+    if array.dtype.name == dtype or not array.size:
+        return array.astype(dtype, copy=False)
+    low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if array.min() < low or array.max() > high:
+        raise InvalidInput("model.range", f"holds a value outside {dtype} ({low} to {high})")
+    return array.astype(dtype)
+
+
+def _check_finite(array: NDArray[Any]) -> NDArray[Any]:
+    if not np.isfinite(array).all():
+        raise InvalidInput("fixed_point.not_finite", f"holds a value that is not a finite {array.dtype.name}")
+    return array
+
+
+def _infer_shape(spec: TensorSpec, count: int) -> tuple[int, ...]:
+    known = math.prod(extent for extent in spec.shape if extent is not None)
+    open_extent = count // known
+    shape = tuple(open_extent if extent is None else extent for extent in spec.shape)
+    if not count or math.prod(shape) != count:
+        raise InvalidInput("model.shape", f"has {count} numbers")
+    return shape
+
+
+def _fits(expected: Sequence[int | None], given: Sequence[int]) -> bool:
+    return len(expected) == len(given) and all(
+        g == e or (e is None and g > 0) for e, g in zip(expected, given, strict=True)
+    )
+
+
+def _describe(spec: TensorSpec) -> str:
+    if spec.encoding == "int256[]":
+        return f"int256[] of shape {_show(spec.shape)}"
+    scale = f" of scale {spec.scale}" if spec.scale else ""
+    return f"a Tensor {spec.tensor_dtype} {_show(spec.shape)}{scale}"
+
+
+def _show(shape: Sequence[int | None]) -> str:
+    return "[" + ", ".join("n" if extent is None else str(extent) for extent in shape) + "]"
