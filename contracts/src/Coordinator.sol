@@ -12,8 +12,12 @@ contract Coordinator is ICoordinator {
     using SafeCast for uint256;
     using SubscriptionLib for Subscription;
 
-    /// @dev How far a subscription is. Kept only where it has more than one answer, and used again for each interval.
-    struct Progress {
+    /// @dev What is kept of a subscription. The second word is used only where it has more than one answer, and again
+    /// for each interval.
+    struct Record {
+        /// 31 bytes of the commitment and a byte of flags. No flag has a use yet: the byte is 0.
+        bytes32 word;
+        /// The last interval that was answered, and how many answers it has.
         uint32 interval;
         uint16 delivered;
     }
@@ -37,10 +41,7 @@ contract Coordinator is ICoordinator {
     /// @inheritdoc ICoordinator
     uint32 public lastId;
 
-    /// @dev 31 bytes of the commitment and a byte of flags. No flag has a use yet: the byte is 0.
-    mapping(address owner => mapping(uint32 id => bytes32)) internal _words;
-
-    mapping(address owner => mapping(uint32 id => Progress)) private _progress;
+    mapping(address owner => mapping(uint32 id => Record)) internal _records;
 
     /// @dev Kept only where redundancy > 1.
     mapping(address owner => mapping(uint32 id => mapping(address node => uint32))) private _lastIntervals;
@@ -67,6 +68,8 @@ contract Coordinator is ICoordinator {
         s.maxGasPrice = maxGasPrice;
         s.maxGasLimit = maxGasLimit;
 
+        // The other terms are zero, so these are all checks there are.
+        _checkTerms(s, container);
         return _createOnChain(s, container, features);
     }
 
@@ -79,17 +82,22 @@ contract Coordinator is ICoordinator {
         if (s.owner != msg.sender) revert NotOwner(msg.sender, s.owner);
         _checkHashes(s, container, features);
 
-        return _createOnChain(s, container, features);
+        // Check: the terms. Copying them to memory checks that each field is in its range.
+        Subscription memory terms = s;
+        _checkTerms(terms, container);
+        _checkUnsupportedTerms(terms);
+        return _createOnChain(terms, container, features);
     }
 
     /// @inheritdoc ICoordinator
     function cancelSubscription(uint32 id) external {
         // Check: callable from within a callback, so that a consumer can stop by what it was told.
         _checkNotLocked();
-        if (_words[msg.sender][id] == 0) revert SubscriptionNotFound(msg.sender, id);
+        Record storage record = _records[msg.sender][id];
+        if (record.word == 0) revert SubscriptionNotFound(msg.sender, id);
 
-        // Effect: progress may stay behind, ids never return.
-        delete _words[msg.sender][id];
+        // Effect: the second word may stay behind, ids never return.
+        record.word = 0;
 
         emit SubscriptionCancelled(msg.sender, id);
     }
@@ -104,19 +112,16 @@ contract Coordinator is ICoordinator {
     ) external {
         // Check: nothing runs, and these are the terms.
         _checkFree();
-        bytes32 word = _words[s.owner][id];
-        if (word == 0) revert SubscriptionNotFound(s.owner, id);
-        if (word != SubscriptionLib.commitment(s.hashCalldata())) revert TermsMismatch(s.owner, id);
+        Record storage record = _records[s.owner][id];
+        if (record.word == 0) revert SubscriptionNotFound(s.owner, id);
+        _checkCommitment(record, id, s);
 
         // Effect
-        uint16 ordinal = _recordDelivery(id, interval, s, true);
+        uint16 ordinal = _recordDelivery(record, id, interval, s, true);
 
         // Interaction
         _callConsumer(
-            s.owner,
-            id,
-            s.maxGasLimit - DELIVERY_OVERHEAD_WEI,
-            abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
+            s, id, abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
         );
     }
 
@@ -133,10 +138,9 @@ contract Coordinator is ICoordinator {
         view
         returns (bytes32 commitment, uint32 interval, uint16 delivered)
     {
-        commitment = _words[owner][id];
-        if (commitment == 0) return (0, 0, 0);
-        Progress memory progress = _progress[owner][id];
-        return (commitment, progress.interval, progress.delivered);
+        Record storage record = _records[owner][id];
+        if (record.word == 0) return (0, 0, 0);
+        return (record.word, record.interval, record.delivered);
     }
 
     /// @inheritdoc ICoordinator
@@ -151,13 +155,12 @@ contract Coordinator is ICoordinator {
     {
         // Check
         _checkNotLocked();
-        _checkTerms(s, container);
         id = lastId + 1;
         if (id == SubscriptionLib.DELEGATED) revert IdsExhausted();
 
         // Effect
         lastId = id;
-        _words[s.owner][id] = SubscriptionLib.commitment(s.hash());
+        _records[s.owner][id].word = SubscriptionLib.commitment(s.hash());
 
         emit SubscriptionCreated(s.owner, id, s.containerId, s, container, features);
     }
@@ -165,7 +168,7 @@ contract Coordinator is ICoordinator {
     /// @dev Checks a delivery to a subscription whose terms are known to be right, and counts it.
     /// @param stored Whether the subscription has a word. One that is created and completed at once has none.
     /// @return ordinal Which answer of its interval this is, from 1.
-    function _recordDelivery(uint32 id, uint32 interval, Subscription calldata s, bool stored)
+    function _recordDelivery(Record storage record, uint32 id, uint32 interval, Subscription calldata s, bool stored)
         internal
         returns (uint16 ordinal)
     {
@@ -176,29 +179,29 @@ contract Coordinator is ICoordinator {
         if (interval != current) revert IntervalMismatch(interval, current);
         if (interval > s.frequency) revert SubscriptionCompleted(interval, s.frequency);
 
-        // Check and effect: how many answers the interval has.
-        bool single = _hasOneAnswer(s);
-        ordinal = single ? 1 : _advance(id, interval, s);
-
-        // Effect: the last delivery leaves nothing behind.
-        if (stored && interval == s.frequency && ordinal == s.redundancy) {
-            delete _words[s.owner][id];
-            if (!single) delete _progress[s.owner][id];
+        // Check and effect
+        if (!_hasOneAnswer(s)) {
+            ordinal = _advance(record, id, interval, s);
+        } else {
+            ordinal = 1;
+            if (stored) record.word = 0;
         }
 
         emit SubscriptionFulfilled(s.owner, id, msg.sender, interval, ordinal);
     }
 
-    /// @dev Counts an answer of a subscription that has several.
-    function _advance(uint32 id, uint32 interval, Subscription calldata s) private returns (uint16 ordinal) {
-        Progress storage progress = _progress[s.owner][id];
-
-        // Check
-        uint16 delivered = progress.interval == interval ? progress.delivered : 0;
-        if (delivered >= s.redundancy) revert IntervalCompleted(interval, s.redundancy);
+    /// @dev Counts an answer of a subscription that has several. The last one leaves nothing behind.
+    function _advance(Record storage record, uint32 id, uint32 interval, Subscription calldata s)
+        private
+        returns (uint16 ordinal)
+    {
+        // Check: how many answers the interval has.
+        uint16 redundancy = s.redundancy;
+        uint16 delivered = record.interval == interval ? record.delivered : 0;
+        if (delivered >= redundancy) revert IntervalCompleted(interval, redundancy);
 
         // Check and effect: distinct nodes.
-        if (s.redundancy > 1) {
+        if (redundancy > 1) {
             mapping(address => uint32) storage lastIntervals = _lastIntervals[s.owner][id];
             if (lastIntervals[msg.sender] == interval) revert AlreadyDelivered(msg.sender, interval);
             lastIntervals[msg.sender] = interval;
@@ -206,13 +209,18 @@ contract Coordinator is ICoordinator {
 
         // Effect
         ordinal = delivered + 1;
-        progress.interval = interval;
-        progress.delivered = ordinal;
+        if (interval == s.frequency && ordinal == redundancy) {
+            (record.word, record.interval, record.delivered) = (0, 0, 0);
+        } else {
+            (record.interval, record.delivered) = (interval, ordinal);
+        }
     }
 
-    /// @dev The last step of every delivery. The callback has exactly `callbackGas`, whoever sends the transaction
-    /// and with how much gas: too little to promise that, and nothing happens at all.
-    function _callConsumer(address owner, uint32 id, uint256 callbackGas, bytes memory data) internal {
+    /// @dev The last step of every delivery. The callback has exactly the gas that the terms give it, whoever sends
+    /// the transaction and with how much gas: too little to promise that, and nothing happens at all.
+    function _callConsumer(Subscription calldata s, uint32 id, bytes memory data) internal {
+        address owner = s.owner;
+        uint256 callbackGas = s.maxGasLimit - DELIVERY_OVERHEAD_WEI;
         _lock = IN_CALLBACK;
 
         // Check: a call passes on at most 63/64 of what is left.
@@ -250,6 +258,11 @@ contract Coordinator is ICoordinator {
         if (_lock == LOCKED) revert Reentered();
     }
 
+    /// @dev These are the terms that the subscription was created with.
+    function _checkCommitment(Record storage record, uint32 id, Subscription calldata s) internal view {
+        if (record.word != SubscriptionLib.commitment(s.hashCalldata())) revert TermsMismatch(s.owner, id);
+    }
+
     /// @dev One answer completes the subscription.
     function _hasOneAnswer(Subscription calldata s) internal pure returns (bool) {
         return s.frequency == 1 && s.redundancy == 1;
@@ -275,11 +288,10 @@ contract Coordinator is ICoordinator {
         if (s.maxGasPrice == 0) revert ZeroMaxGasPrice();
         if (s.maxGasLimit < DELIVERY_OVERHEAD_WEI) revert MaxGasLimitTooLow(s.maxGasLimit, DELIVERY_OVERHEAD_WEI);
         if (s.node != address(0) && s.redundancy > 1) revert NamedNodeWithRedundancy(s.node, s.redundancy);
-        _checkUnsupportedTerms(s);
     }
 
     /// @dev Terms that have no meaning yet are zero. They get theirs one by one; until then nobody may commit to them.
-    function _checkUnsupportedTerms(Subscription memory s) private pure {
+    function _checkUnsupportedTerms(Subscription memory s) internal pure {
         if (s.mode > SubscriptionLib.PULL) revert UnsupportedTerm("mode");
         if (s.minBond != 0) revert UnsupportedTerm("minBond");
         if (s.verifier != address(0)) revert UnsupportedTerm("verifier");

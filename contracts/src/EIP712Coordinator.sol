@@ -30,12 +30,13 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     ) external returns (uint32 id) {
         // Check
         _checkFree();
-        if (_find(nonce, s)) return _delegatedId(nonce);
+        id = _delegatedId(nonce);
+        Record storage record = _records[s.owner][id];
+        if (_isCreated(record, nonce, s)) return id;
 
         // Check and effect
         bytes32 structHash = _createSigned(nonce, s, container, features);
-        id = _delegatedId(nonce);
-        _words[s.owner][id] = SubscriptionLib.commitment(structHash);
+        record.word = SubscriptionLib.commitment(structHash);
 
         // Interaction: the signer may be a contract. Nothing above survives when it disagrees.
         _checkSignature(s.owner, nonce, expiry, structHash, signature);
@@ -50,20 +51,20 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     ) external {
         // Check
         _checkFree();
-        bool stored = _find(r.nonce, r.subscription);
+        uint32 id = _delegatedId(r.nonce);
+        Record storage record = _records[r.subscription.owner][id];
+        bool stored = _isCreated(record, r.nonce, r.subscription);
 
-        // Check, effect, interaction: as above, but a subscription that this delivery completes needs no word.
-        if (!stored) stored = _createForDelivery(r);
+        // Check, effect, interaction: the same as creation, but what this delivery completes needs no word.
+        if (!stored) stored = _createForDelivery(record, r);
 
         // Effect
-        uint32 id = _delegatedId(r.nonce);
-        uint16 ordinal = _recordDelivery(id, interval, r.subscription, stored);
+        uint16 ordinal = _recordDelivery(record, id, interval, r.subscription, stored);
 
         // Interaction
         _callConsumer(
-            r.subscription.owner,
+            r.subscription,
             id,
-            r.subscription.maxGasLimit - DELIVERY_OVERHEAD_WEI,
             abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
         );
     }
@@ -72,7 +73,7 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     function burnNonce(uint32 nonce) external {
         // Check
         _checkFree();
-        _checkNonce(nonce);
+        if (nonce >= SubscriptionLib.DELEGATED) revert NonceTooHigh(nonce);
         if (isNonceUsed(msg.sender, nonce)) revert NonceUsed(msg.sender, nonce);
 
         // Effect
@@ -87,23 +88,19 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     }
 
     /// @dev Whether the subscription was created before. Reverts when its nonce is spent, or on other terms.
-    function _find(uint32 nonce, Subscription calldata s) private view returns (bool) {
-        _checkNonce(nonce);
+    function _isCreated(Record storage record, uint32 nonce, Subscription calldata s) private view returns (bool) {
         if (!isNonceUsed(s.owner, nonce)) return false;
-
-        uint32 id = _delegatedId(nonce);
-        bytes32 word = _words[s.owner][id];
-        if (word == 0) revert NonceUsed(s.owner, nonce);
-        if (word != SubscriptionLib.commitment(s.hashCalldata())) revert TermsMismatch(s.owner, id);
+        if (record.word == 0) revert NonceUsed(s.owner, nonce);
+        _checkCommitment(record, _delegatedId(nonce), s);
         return true;
     }
 
     /// @return stored Whether the subscription was given a word.
-    function _createForDelivery(DelegateRequest calldata r) private returns (bool stored) {
+    function _createForDelivery(Record storage record, DelegateRequest calldata r) private returns (bool stored) {
         Subscription calldata s = r.subscription;
         bytes32 structHash = _createSigned(r.nonce, s, r.container, r.features);
         stored = !_hasOneAnswer(s);
-        if (stored) _words[s.owner][_delegatedId(r.nonce)] = SubscriptionLib.commitment(structHash);
+        if (stored) record.word = SubscriptionLib.commitment(structHash);
         _checkSignature(s.owner, r.nonce, r.expiry, structHash, r.signature);
     }
 
@@ -116,6 +113,7 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
         _checkHashes(s, container, features);
         Subscription memory terms = s;
         _checkTerms(terms, container);
+        _checkUnsupportedTerms(terms);
 
         // Effect
         _useNonce(terms.owner, nonce);
@@ -143,15 +141,12 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
         _lock = FREE;
     }
 
-    function _checkNonce(uint32 nonce) private pure {
-        if (nonce >= SubscriptionLib.DELEGATED) revert NonceTooHigh(nonce);
-    }
-
     function _useNonce(address owner, uint32 nonce) private {
         _usedNonces[owner][nonce >> 8] |= 1 << (nonce & 0xff);
     }
 
     function _delegatedId(uint32 nonce) private pure returns (uint32) {
+        if (nonce >= SubscriptionLib.DELEGATED) revert NonceTooHigh(nonce);
         return SubscriptionLib.DELEGATED | nonce;
     }
 }
