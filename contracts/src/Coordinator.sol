@@ -23,7 +23,7 @@ contract Coordinator is ICoordinator {
     }
 
     /// @inheritdoc ICoordinator
-    uint32 public constant DELIVERY_OVERHEAD_WEI = 100_000;
+    uint32 public constant DELIVERY_OVERHEAD_WEI = 110_000;
 
     /// @dev The lock: nothing runs, an entry point that calls out runs, a consumer's callback runs.
     uint256 internal constant FREE = 0;

@@ -67,6 +67,7 @@ contract StoreConsumer is CallbackConsumer, SubscriptionConsumer, Delegator {
 
     function _receiveModelOutput(uint32, uint32, uint16, address, bytes calldata output, bytes calldata)
         internal
+        virtual
         override
     {
         lastOutput = bytes32(output);
