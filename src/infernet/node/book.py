@@ -1,0 +1,141 @@
+"""What this node knows of the Coordinator's subscriptions: the chain's events applied, and taken back in a reorg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from infernet.protocol.decision import Tracked
+from infernet.protocol.events import Event, SubscriptionCancelled, SubscriptionCreated, SubscriptionFulfilled
+from infernet.protocol.subscription import DelegateRequest, delegated_id
+from infernet.store.journal import Journal
+from infernet.types import Address, ChainId, Interval, JobKey, SubscriptionId, SubscriptionKey
+
+
+class Book:
+    """Subscriptions of one Coordinator: in memory those that this node may still answer, in the journal all.
+
+    Every change is written in the journal's current step; the caller opens and closes that step.
+    """
+
+    def __init__(self, journal: Journal, chain_id: ChainId, coordinator: Address, node: Address) -> None:
+        self._journal = journal
+        self._chain_id = chain_id
+        self._coordinator = coordinator
+        self._node = node
+        self._open = {t.key: t for t in journal.read_open_subscriptions(chain_id, coordinator)}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[SubscriptionKey]:
+        return iter(self._open)
+
+    def get(self, key: SubscriptionKey) -> Tracked | None:
+        """A subscription in memory, None where it is over or not for this node."""
+        return self._open.get(key)
+
+    def forget(self, key: SubscriptionKey) -> None:
+        """Drop a subscription from memory: this node will not answer it."""
+        self._open.pop(key, None)
+
+    def set_answered(self, job: JobKey) -> None:
+        """This node is done with that interval."""
+        tracked = self._open.get(job.subscription)
+        if tracked is not None and tracked.answered < job.interval:
+            self._open[tracked.key] = replace(tracked, answered=job.interval)
+
+    def add_request(self, request: DelegateRequest) -> SubscriptionKey:
+        """Keep a subscription that was signed off chain and is not created yet. Known ones are left alone."""
+        key = self._key(request.subscription.owner, SubscriptionId(delegated_id(request.nonce)))
+        if self._journal.read_subscription(key) is None:
+            tracked = Tracked(key, request.subscription, request.container, request.features, request)
+            self._put(tracked)
+        return key
+
+    def apply(self, event: Event) -> SubscriptionKey | None:
+        """Apply one event; answers the subscription it changed, None where it changed none."""
+        match event:
+            case SubscriptionCreated():
+                return self._apply_created(event)
+            case SubscriptionFulfilled():
+                return self._apply_fulfilled(event)
+            case SubscriptionCancelled():
+                return self._apply_cancelled(event)
+            case _:
+                return None
+
+    def _apply_created(self, event: SubscriptionCreated) -> SubscriptionKey:
+        key = self._key(event.owner, event.id)
+        known = self._journal.read_subscription(key)
+        if known is not None and known[0].subscription == event.subscription:
+            tracked = replace(self._open.get(key, known[0]), created_block=event.block_number)
+        else:  # new, or after a reorg the same id for other terms: nothing computed for the old ones counts
+            self._journal.remove_jobs(key)
+            tracked = Tracked(
+                key, event.subscription, event.container, event.features, created_block=event.block_number
+            )
+        self._put(tracked)
+        return key
+
+    def _apply_fulfilled(self, event: SubscriptionFulfilled) -> SubscriptionKey | None:
+        found = self._find(self._key(event.owner, event.id))
+        if found is None:
+            return None
+        tracked, ended = found
+        self._journal.add_fulfilment(tracked.key, event)
+        tracked = tracked.with_delivery(event.interval, event.redundancy)
+        return self._update(tracked, event.block_number if tracked.is_complete else ended)
+
+    def _apply_cancelled(self, event: SubscriptionCancelled) -> SubscriptionKey | None:
+        found = self._find(self._key(event.owner, event.id))
+        if found is None:
+            return None
+        return self._update(found[0], event.block_number)
+
+    def roll_back(self, number: int) -> tuple[set[SubscriptionKey], list[JobKey]]:
+        """Undo all blocks above `number`.
+
+        Returns:
+            the subscriptions that changed, and this node's answers that are no longer on the chain.
+        """
+        touched: set[SubscriptionKey] = set()
+        lost: list[JobKey] = []
+        for tracked in self._journal.read_subscriptions_since(self._chain_id, self._coordinator, number):
+            now = self._open.get(tracked.key, tracked)
+            if now.created_block is not None and now.created_block > number:
+                now = replace(now, created_block=None)
+            self._put(now)
+            touched.add(now.key)
+        removed = self._journal.remove_fulfilments_above(self._chain_id, self._coordinator, number)
+        for key, interval, redundancy, node in removed:
+            touched.add(key)
+            if (found := self._find(key)) is not None:
+                now = replace(found[0], interval=interval, delivered=redundancy - 1)
+                if node == self._node:
+                    lost.append(JobKey(key, interval))
+                    now = replace(now, answered=min(now.answered, Interval(interval - 1)))
+                self._put(now)
+        return touched, lost
+
+    def _find(self, key: SubscriptionKey) -> tuple[Tracked, int | None] | None:
+        known = self._journal.read_subscription(key)
+        return None if known is None else (self._open.get(key, known[0]), known[1])
+
+    def _update(self, tracked: Tracked, ended_block: int | None) -> SubscriptionKey | None:
+        """Write progress down; one that this node does not answer stays out of memory."""
+        if tracked.key in self._open:
+            self._put(tracked, ended_block)
+            return tracked.key
+        self._journal.save_subscription(tracked, ended_block)
+        return None
+
+    def _put(self, tracked: Tracked, ended_block: int | None = None) -> None:
+        self._journal.save_subscription(tracked, ended_block)
+        if ended_block is None:
+            self._open[tracked.key] = tracked
+        else:
+            self._open.pop(tracked.key, None)
+
+    def _key(self, owner: Address, number: SubscriptionId) -> SubscriptionKey:
+        return SubscriptionKey(self._chain_id, self._coordinator, owner, number)

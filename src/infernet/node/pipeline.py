@@ -1,0 +1,297 @@
+"""One chain's pipeline: follow → decide → run → deliver. This file wires the stages; each rule stands in its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import structlog
+
+from infernet.errors import InvalidInput, RetryLater
+from infernet.node.book import Book
+from infernet.node.follower import KEEP_BLOCKS, Follower, Update
+from infernet.node.runner import Runner
+from infernet.node.schedule import Schedule
+from infernet.node.sender import Fees, Sender
+from infernet.ports import Chain, Clock, Container, Signer
+from infernet.protocol.decision import Drop, Policy, Run, Wait, decide, unsupported_term
+from infernet.protocol.events import Event, SubscriptionFulfilled
+from infernet.protocol.hashing import compute_container_id, keccak, split_chain
+from infernet.protocol.subscription import DelegateRequest, Mode
+from infernet.store.journal import Job, Journal
+from infernet.types import Address, BlockRef, ChainId, Interval, JobKey, SubscriptionKey, Timestamp
+
+log = structlog.get_logger()
+NOW = Timestamp(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a node says of one chain."""
+
+    chain_id: ChainId
+    coordinator: Address
+    node: Address
+    head: int | None
+    head_age_s: float | None
+    open_subscriptions: int
+    jobs: Mapping[str, int]
+
+
+class ChainPipeline:
+    """Serves one Coordinator on one chain.
+
+    Args:
+        start_block: the first block to read, the Coordinator's deployment or earlier.
+        on_job: told of every job that ended, for displays; must return at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        chain_id: ChainId,
+        coordinator: Address,
+        signer: Signer,
+        journal: Journal,
+        containers: Mapping[str, Container],
+        policy: Policy,
+        fees: Fees,
+        clock: Clock,
+        poll_interval_s: float,
+        run_timeout_s: float,
+        start_block: int = 0,
+        on_job: Callable[[Job], None] | None = None,
+    ) -> None:
+        self._chain_id = chain_id
+        self._coordinator = coordinator
+        self._signer = signer
+        self._journal = journal
+        self._policy = policy
+        self._clock = clock
+        self._poll_interval_s = poll_interval_s
+        self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id), start_block)
+        self._book = Book(journal, chain_id, coordinator, signer.address)
+        self._schedule = Schedule()
+        self._runner = Runner(chain, containers, signer.address, clock, run_timeout_s)
+        self._sender = Sender(
+            chain, signer, journal, chain_id, coordinator, fees, find=self._book.get, on_end=self._job_ended
+        )
+        self._on_job = on_job
+        self._running: dict[JobKey, asyncio.Task[None]] = {}
+        self._busy: dict[SubscriptionKey, JobKey] = {}
+        self._head: BlockRef | None = None
+        self._head_seen_at_s: float | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled. Errors of the endpoint are outlived; a misconfiguration ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._resume()
+            tasks.create_task(self._sender.run(), name="sender")
+            tasks.create_task(self._follow(), name="follower")
+
+    def status(self) -> Status:
+        """How this chain stands."""
+        age_s = None if self._head_seen_at_s is None else self._clock.now_s() - self._head_seen_at_s
+        return Status(
+            chain_id=self._chain_id,
+            coordinator=self._coordinator,
+            node=self._signer.address,
+            head=self._head.number if self._head else None,
+            head_age_s=age_s,
+            open_subscriptions=len(self._book),
+            jobs=self._journal.count_jobs(self._chain_id),
+        )
+
+    # --- follow ---------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async for update in self._follower.poll():
+                    self._apply(update)
+                    await asyncio.sleep(0)
+                failures = 0
+                self._head_seen_at_s = self._clock.now_s()
+            except RetryLater as error:
+                failures += 1
+                log.warning("chain.retry", chain=self._chain_id, code=error.code, reason=error.message)
+            await self._clock.sleep(min(30.0, self._poll_interval_s * 2 ** min(failures, 6)))
+
+    def _apply(self, update: Update) -> None:
+        """One step of the chain: on disk and in memory together, then act on it."""
+        touched: set[SubscriptionKey] = set()
+        delivered: list[Job] = []
+        with self._journal.step():
+            if update.rolled_back_to is not None:
+                touched |= self._roll_back(update.rolled_back_to)
+            for event in update.events:
+                if (key := self._book.apply(event)) is not None:
+                    touched.add(key)
+                if (job := self._note_delivery(event)) is not None:
+                    delivered.append(job)
+            self._journal.add_blocks(self._chain_id, update.blocks, KEEP_BLOCKS)
+        for key in touched:
+            self._schedule.set(key, NOW)
+        for job in delivered:
+            self._sender.set_delivered(job)
+            self._job_ended(job)
+        if update.at_head:
+            self._advance(update.tip, rolled_back=update.rolled_back_to is not None)
+
+    def _roll_back(self, number: int) -> set[SubscriptionKey]:
+        log.warning("chain.reorg", chain=self._chain_id, valid_up_to=number)
+        self._journal.remove_blocks_above(self._chain_id, number)
+        touched, lost = self._book.roll_back(number)
+        for key in lost:
+            job = self._journal.read_job(key)
+            if job is not None and job.state == "delivered":
+                self._journal.save_job(replace(job, state="sent"))
+                self._busy[key.subscription] = key
+        return touched
+
+    def _note_delivery(self, event: Event) -> Job | None:
+        if not isinstance(event, SubscriptionFulfilled) or event.node != self._signer.address:
+            return None
+        key = SubscriptionKey(self._chain_id, self._coordinator, event.owner, event.id)
+        job = self._journal.read_job(JobKey(key, Interval(event.interval)))
+        if job is None or job.state == "delivered":
+            return None
+        job = replace(job, state="delivered", tx_hash=event.tx_hash, code="", note="")
+        self._journal.save_job(job)
+        return job
+
+    # --- decide ---------------------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Take up what the journal holds: the open jobs where they stood, and every open subscription."""
+        for key in self._book:
+            self._schedule.set(key, NOW)
+        for job in self._journal.read_open_jobs(self._chain_id, self._coordinator):
+            if self._book.get(job.key.subscription) is None:
+                self._journal.save_job(replace(job, state="dropped", code="subscription.over"))
+                continue
+            self._busy[job.key.subscription] = job.key
+            if job.state == "accepted":
+                self._start(job)
+            elif job.state == "computed":
+                self._sender.submit(job)
+
+    def _advance(self, head: BlockRef, rolled_back: bool = False) -> None:
+        self._head = head
+        self._sender.set_head(head, rolled_back)
+        for job_key, task in list(self._running.items()):
+            job = self._journal.read_job(job_key)
+            if job is not None and job.ends_at is not None and head.timestamp >= job.ends_at:
+                task.cancel()
+                self._end(replace(job, state="dropped", code="interval.over", note="the run took longer than it"))
+        due = self._schedule.pop_due(head.timestamp)
+        with self._journal.step():
+            started = [job for key in due if (job := self._consider(key, head)) is not None]
+        for job in started:
+            self._start(job)
+
+    def _consider(self, key: SubscriptionKey, head: BlockRef) -> Job | None:
+        """Act on the decision about one subscription; answers the job to start, written down."""
+        tracked = self._book.get(key)
+        if tracked is None or key in self._busy:
+            return None
+        decision = decide(tracked, head, self._policy, self._block_time_s())
+        match decision:
+            case Wait(until=until):
+                self._schedule.set(key, until)
+            case Drop(code=code, message=message):
+                log.info("subscription.dropped", subscription=key, code=code, reason=message)
+                self._book.forget(key)
+            case Run(interval=interval, starts_at=starts_at, ends_at=ends_at):
+                job = Job(JobKey(key, interval), "accepted", starts_at, ends_at)
+                self._journal.save_job(job)
+                self._busy[key] = job.key
+                return job
+        return None
+
+    def _block_time_s(self) -> int:
+        """The smallest recent distance between blocks, at least one second."""
+        blocks = self._follower.recent_blocks[-9:]
+        gaps = [after.timestamp - before.timestamp for before, after in pairwise(blocks)]
+        return max(1, min(gaps, default=1))
+
+    # --- run ------------------------------------------------------------------------------------------------------
+
+    def _start(self, job: Job) -> None:
+        task = self._tasks.create_task(self._run_job(job), name=f"job {job.key}")
+        self._running[job.key] = task
+        task.add_done_callback(lambda _: self._running.pop(job.key, None))
+
+    async def _run_job(self, job: Job) -> None:
+        while not self._follower.recent_blocks:
+            await self._clock.sleep(self._poll_interval_s)
+        tracked = self._book.get(job.key.subscription)
+        if tracked is None:
+            return self._end(replace(job, state="dropped", code="subscription.over"))
+        done = await self._runner.run(job, tracked, self._follower.recent_blocks)
+        if done.state != "computed":
+            log.warning("job.failed", job=job.key, code=done.code, reason=done.note)
+            return self._end(done)
+        self._journal.save_job(done)
+        return self._sender.submit(done)
+
+    def _end(self, job: Job) -> None:
+        self._journal.save_job(job)
+        self._job_ended(job)
+
+    def _job_ended(self, job: Job) -> None:
+        """This node is done with an interval; look at the subscription's next one."""
+        level = log.info if job.state == "delivered" else log.warning
+        level(f"job.{job.state}", job=job.key, code=job.code, reason=job.note)
+        self._busy.pop(job.key.subscription, None)
+        self._book.set_answered(job.key)
+        self._schedule.set(job.key.subscription, NOW)
+        if self._on_job is not None:
+            self._on_job(job)
+
+    # --- signed requests ------------------------------------------------------------------------------------------
+
+    def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
+        """Take a subscription that was signed off chain; it is on disk when this returns.
+
+        Raises:
+            InvalidInput: it does not hold together, or this node will not serve it.
+        """
+        terms = request.subscription
+        check_request(request)
+        missing = [name for name in split_chain(request.container) if name not in self._policy.containers]
+        if missing:
+            raise InvalidInput("container.not_served", f"this node does not serve {', '.join(missing)}")
+        if self._head is not None and request.expiry < self._head.timestamp:
+            raise InvalidInput("request.expired", f"the request expired at {request.expiry}: sign a new one")
+        if terms.owner in self._policy.denied_owners:
+            raise InvalidInput("owner.refused", f"this node does not serve the owner {terms.owner}")
+        with self._journal.step():
+            key = self._book.add_request(request)
+        self._schedule.set(key, NOW)
+        if self._head is not None:
+            self._advance(self._head)
+        return key
+
+
+def check_request(request: DelegateRequest) -> None:
+    """Refuse a signed request whose parts are not those that were signed.
+
+    Raises:
+        InvalidInput: naming the part.
+    """
+    terms = request.subscription
+    if compute_container_id(request.container) != terms.container_id:
+        raise InvalidInput("request.container", "containerId is not the hash of the container: sign them together")
+    is_pull = bool(terms.mode & Mode.PULL)
+    if is_pull and request.features:
+        raise InvalidInput("request.features", "a request in pull mode carries no features: leave them empty")
+    if not is_pull and keccak(request.features) != terms.features_hash:
+        raise InvalidInput("request.features", "featuresHash is not the hash of the features: sign them together")
+    if (term := unsupported_term(terms)) is not None:
+        raise InvalidInput("terms.unsupported", f"this node does not know the term {term}")

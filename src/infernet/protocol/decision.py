@@ -1,0 +1,155 @@
+"""What a node does about one subscription at one block: a pure function, a table of cases.
+
+Nothing here looks at a clock: time is the head's timestamp, as the Coordinator will see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, split_chain
+from infernet.protocol.interval import compute_interval, compute_interval_end, compute_interval_start
+from infernet.protocol.subscription import DelegateRequest, Mode, Subscription
+from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp, Wei
+
+SUPPORTED_MODES = Mode.PULL
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What is known of one subscription at one block.
+
+    Attributes:
+        container: the container string as requested, `"A"` or a chain `"A,B"`.
+        features: inline features; empty in pull mode.
+        request: the signed request, where the subscription was signed off chain.
+        created_block: the block that created it on chain; None while it is only signed, or its block was orphaned.
+        interval: the interval that `delivered` counts.
+        delivered: answers that the chain has for `interval`.
+        answered: the last interval this node is done with (delivered, or given up on).
+    """
+
+    key: SubscriptionKey
+    subscription: Subscription
+    container: str
+    features: bytes
+    request: DelegateRequest | None = None
+    created_block: int | None = None
+    interval: Interval = Interval(0)
+    delivered: int = 0
+    answered: Interval = Interval(0)
+
+    def with_delivery(self, interval: Interval, redundancy: int) -> Tracked:
+        """After the chain counted answer number `redundancy` of `interval`."""
+        return replace(self, interval=interval, delivered=redundancy)
+
+    @property
+    def is_complete(self) -> bool:
+        """True when no further answer can ever be delivered."""
+        terms = self.subscription
+        return self.interval >= terms.frequency and self.delivered >= terms.redundancy
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an operator agrees to serve. An empty `allowed_owners` allows everyone who is not denied."""
+
+    node: Address
+    containers: frozenset[str]
+    allowed_owners: frozenset[Address] = frozenset()
+    denied_owners: frozenset[Address] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Compute the answer of `interval` now. `ends_at` is the first second that is too late, None for never."""
+
+    interval: Interval
+    starts_at: Timestamp
+    ends_at: Timestamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before the chain's clock shows `until`."""
+
+    until: Timestamp
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing to do, ever. The reason is noted once."""
+
+    code: str
+    message: str
+
+
+Decision = Run | Wait | Drop
+
+
+def decide(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: int = 1) -> Decision:
+    """Decide about one subscription at one head.
+
+    Args:
+        tracked: the subscription and its progress, as of `head`.
+        head: the newest block.
+        policy: what the operator serves.
+        block_time_s: seconds between blocks. An answer lands a block after the head, so an interval that ends before
+            that is already over.
+    """
+    return _refuse(tracked, policy) or _schedule(tracked, head, policy, block_time_s)
+
+
+def _refuse(tracked: Tracked, policy: Policy) -> Drop | None:
+    terms = tracked.subscription
+    if unsupported := unsupported_term(terms):
+        return Drop("terms.unsupported", f"this node does not know the term {unsupported}")
+    missing = [name for name in split_chain(tracked.container) if name not in policy.containers]
+    if missing:
+        return Drop("container.not_served", f"this node does not serve {', '.join(missing)}")
+    if terms.owner in policy.denied_owners or (policy.allowed_owners and terms.owner not in policy.allowed_owners):
+        return Drop("owner.refused", f"the operator's policy refuses the owner {terms.owner}")
+    if terms.node not in (ZERO_ADDRESS, policy.node):
+        return Drop("node.other", f"the subscription names the node {terms.node}")
+    return None
+
+
+def unsupported_term(terms: Subscription) -> str | None:
+    """The first term of a subscription that has no meaning on this Coordinator yet and is not zero."""
+    if terms.mode & ~SUPPORTED_MODES:
+        return f"mode = {int(terms.mode)}"
+    for name in ("min_bond", "verifier_fee", "fee", "royalty_bps", "deadline"):
+        if getattr(terms, name):
+            return f"{name} = {getattr(terms, name)}"
+    for name in ("verifier", "payer", "token", "royalty_to"):
+        if getattr(terms, name) != ZERO_ADDRESS:
+            return f"{name} = {getattr(terms, name)}"
+    return "verifier_params" if terms.verifier_params != ZERO_HASH else None
+
+
+def _schedule(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: int) -> Decision:
+    terms = tracked.subscription
+    if tracked.created_block is None and tracked.request is None:
+        return Drop("orphaned", "the block that created this subscription is no longer part of the chain")
+    if tracked.created_block is None and tracked.request is not None and head.timestamp > tracked.request.expiry:
+        return Drop("request.expired", f"the signed request expired at {tracked.request.expiry}")
+    if head.timestamp < terms.active_at:
+        return Wait(Timestamp(terms.active_at), "not_active")
+    interval = compute_interval(terms.active_at, terms.period, head.timestamp)
+    ends_at = compute_interval_end(terms.active_at, terms.period, interval)
+    if interval > terms.frequency or tracked.is_complete:
+        return Drop("completed", "every interval of this subscription is over")
+    taken = tracked.interval == interval and tracked.delivered >= terms.redundancy
+    if taken or tracked.answered >= interval or (ends_at is not None and head.timestamp + block_time_s >= ends_at):
+        if ends_at is None or interval >= terms.frequency:
+            return Drop("completed", "this subscription has no interval left for this node")
+        return Wait(ends_at, "interval.done")
+    if head.base_fee > terms.max_gas_price:
+        return Wait(Timestamp(head.timestamp + 1), "gas.price")
+    return Run(interval, compute_interval_start(terms.active_at, terms.period, interval), ends_at)
+
+
+def effective_max_fee(terms: Subscription, cap: Wei | None) -> Wei:
+    """The most a delivery may pay for a unit of gas: the subscription's limit, or the operator's if lower."""
+    return Wei(terms.max_gas_price if cap is None else min(cap, terms.max_gas_price))

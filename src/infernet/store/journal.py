@@ -1,0 +1,393 @@
+"""The journal: what a node knows and owes, in SQLite, written before every effect.
+
+A commit is on disk when the method returns (`synchronous = FULL`), so that `kill -9` and a pulled plug lose nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from infernet.errors import NodeMisconfigured
+from infernet.protocol.decision import Tracked
+from infernet.protocol.events import SubscriptionFulfilled
+from infernet.protocol.subscription import DelegateRequest, decode_subscription, encode_subscription
+from infernet.types import (
+    Address,
+    BlockRef,
+    ChainId,
+    Gas,
+    Hash32,
+    Interval,
+    JobKey,
+    SignedTransaction,
+    SubscriptionId,
+    SubscriptionKey,
+    Timestamp,
+    Transaction,
+    TxHash,
+    Wei,
+)
+
+SCHEMA_VERSION = 1
+OPEN_STATES = ("accepted", "computed", "signed", "sent")
+JobState = Literal["accepted", "computed", "signed", "sent", "delivered", "failed", "dropped"]
+_WHERE_KEY = "chain_id = ? AND coordinator = ? AND owner = ? AND id = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One answer this node owes, and how far it has come.
+
+    Attributes:
+        code: why it failed, was dropped, or is being tried again; empty otherwise.
+        ends_at: the first second of chain time that is too late, None for never.
+        attempts: runs and deliveries that went wrong so far.
+    """
+
+    key: JobKey
+    state: JobState
+    starts_at: Timestamp
+    ends_at: Timestamp | None
+    code: str = ""
+    note: str = ""
+    attempts: int = 0
+    output: bytes | None = None
+    proof: bytes | None = None
+    tx_hash: TxHash | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True while something is left to do."""
+        return self.state in OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTransaction:
+    """A signed transaction that no block is known to hold."""
+
+    signed: SignedTransaction
+    sent_block: int
+
+
+class Journal:
+    """One node's memory. One process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the journal.
+
+        Raises:
+            NodeMisconfigured: another node holds it, or a newer version wrote it.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _take_lock(path)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._depth = 0
+        self._migrate(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file. What was written stays."""
+        self._db.close()
+        self._lock.close()
+
+    def _migrate(self, path: Path) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            schema = resources.files("infernet.store").joinpath("schema.sql").read_text(encoding="utf-8")
+            self._db.executescript(f"BEGIN;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise NodeMisconfigured(
+                "journal.version",
+                f"the journal {path} has version {version}, this node reads {SCHEMA_VERSION}: use the Infernet that "
+                "wrote it, or begin a new journal",
+            )
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Everything written inside is on disk together, or not at all. Steps may nest."""
+        if self._depth == 0:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._db.execute("ROLLBACK")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute("COMMIT")
+
+    # --- blocks ---------------------------------------------------------------------------------------------------
+
+    def read_blocks(self, chain_id: ChainId) -> list[BlockRef]:
+        """The followed blocks that are kept, oldest first."""
+        rows = self._db.execute(
+            "SELECT number, hash, parent_hash, timestamp, base_fee, gas_limit FROM blocks WHERE chain_id = ? "
+            "ORDER BY number",
+            (chain_id,),
+        )
+        return [
+            BlockRef(number, Hash32(digest), Hash32(parent), Timestamp(timestamp), Wei(base_fee), Gas(gas_limit))
+            for number, digest, parent, timestamp, base_fee, gas_limit in rows
+        ]
+
+    def add_blocks(self, chain_id: ChainId, blocks: Iterable[BlockRef], keep: int) -> None:
+        """Append followed blocks and forget those more than `keep` below the newest."""
+        rows = [(chain_id, b.number, b.hash, b.parent_hash, b.timestamp, b.base_fee, b.gas_limit) for b in blocks]
+        with self.step():
+            self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            horizon = max((row[1] for row in rows), default=0) - keep
+            self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND number < ?", (chain_id, horizon))
+            self._db.execute("DELETE FROM fulfilments WHERE chain_id = ? AND block_number < ?", (chain_id, horizon))
+
+    def remove_blocks_above(self, chain_id: ChainId, number: int) -> None:
+        """Forget the followed blocks above a number."""
+        self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND number > ?", (chain_id, number))
+
+    # --- subscriptions --------------------------------------------------------------------------------------------
+
+    def save_subscription(self, tracked: Tracked, ended_block: int | None = None) -> None:
+        """Insert or replace one subscription as it is known now."""
+        request = tracked.request
+        self._db.execute(
+            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *tracked.key,
+                encode_subscription(tracked.subscription),
+                tracked.container,
+                tracked.features,
+                request.expiry if request else None,
+                request.signature if request else None,
+                tracked.created_block,
+                ended_block,
+                tracked.interval,
+                tracked.delivered,
+            ),
+        )
+
+    def read_subscription(self, key: SubscriptionKey) -> tuple[Tracked, int | None] | None:
+        """A subscription and the block that ended it (None while it is open)."""
+        row = self._db.execute(f"SELECT * FROM subscriptions WHERE {_WHERE_KEY}", key).fetchone()  # noqa: S608
+        return None if row is None else (_tracked(row), row[10])
+
+    def read_open_subscriptions(self, chain_id: ChainId, coordinator: Address) -> Iterator[Tracked]:
+        """Every subscription that may still be answered, with what this node has answered of it."""
+        answered = {
+            SubscriptionKey(*row[:4]): Interval(row[4])
+            for row in self._db.execute(
+                "SELECT chain_id, coordinator, owner, id, max(interval) FROM jobs WHERE chain_id = ? AND "
+                "coordinator = ? AND state IN ('delivered', 'failed', 'dropped') GROUP BY 1, 2, 3, 4",
+                (chain_id, coordinator),
+            )
+        }
+        rows = self._db.execute(
+            "SELECT * FROM subscriptions WHERE chain_id = ? AND coordinator = ? AND ended_block IS NULL",
+            (chain_id, coordinator),
+        )
+        for row in rows:
+            yield _tracked(row, answered.get(SubscriptionKey(*row[:4]), Interval(0)))
+
+    def read_subscriptions_since(self, chain_id: ChainId, coordinator: Address, number: int) -> list[Tracked]:
+        """Subscriptions that blocks above `number` created or ended."""
+        rows = self._db.execute(
+            "SELECT * FROM subscriptions WHERE chain_id = ? AND coordinator = ? AND "
+            "(created_block > ? OR ended_block > ?)",
+            (chain_id, coordinator, number, number),
+        )
+        return [_tracked(row) for row in rows.fetchall()]
+
+    # --- fulfilments ----------------------------------------------------------------------------------------------
+
+    def add_fulfilment(self, key: SubscriptionKey, event: SubscriptionFulfilled) -> None:
+        """Note an answer that the chain counted."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO fulfilments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*key, event.interval, event.redundancy, event.node, event.tx_hash, event.block_number),
+        )
+
+    def remove_fulfilments_above(
+        self, chain_id: ChainId, coordinator: Address, number: int
+    ) -> list[tuple[SubscriptionKey, Interval, int, Address]]:
+        """Take back the answers that blocks above `number` counted: (subscription, interval, ordinal, node)."""
+        where = "chain_id = ? AND coordinator = ? AND block_number > ?"
+        rows = self._db.execute(
+            f"SELECT chain_id, coordinator, owner, id, interval, redundancy, node FROM fulfilments WHERE {where} "  # noqa: S608
+            "ORDER BY interval DESC, redundancy DESC",
+            (chain_id, coordinator, number),
+        ).fetchall()
+        self._db.execute(f"DELETE FROM fulfilments WHERE {where}", (chain_id, coordinator, number))  # noqa: S608
+        return [(SubscriptionKey(*row[:4]), Interval(row[4]), row[5], Address(row[6])) for row in rows]
+
+    # --- jobs -----------------------------------------------------------------------------------------------------
+
+    def save_job(self, job: Job) -> None:
+        """Insert or replace one job: the one way its state moves."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *job.key.subscription,
+                job.key.interval,
+                job.state,
+                job.code,
+                job.note,
+                job.starts_at,
+                job.ends_at,
+                job.attempts,
+                job.output,
+                job.proof,
+                job.tx_hash,
+            ),
+        )
+
+    def read_job(self, key: JobKey) -> Job | None:
+        """One job, None where there is none."""
+        row = self._db.execute(
+            f"SELECT * FROM jobs WHERE {_WHERE_KEY} AND interval = ?",  # noqa: S608
+            (*key.subscription, key.interval),
+        ).fetchone()
+        return None if row is None else _job(row)
+
+    def read_jobs(self, subscription: SubscriptionKey) -> list[Job]:
+        """All jobs of a subscription, by interval."""
+        rows = self._db.execute(f"SELECT * FROM jobs WHERE {_WHERE_KEY} ORDER BY interval", subscription)  # noqa: S608
+        return [_job(row) for row in rows]
+
+    def read_open_jobs(self, chain_id: ChainId, coordinator: Address) -> list[Job]:
+        """Jobs with something left to do."""
+        rows = self._db.execute(
+            "SELECT * FROM jobs WHERE chain_id = ? AND coordinator = ? AND state IN ('accepted', 'computed', 'signed', "
+            "'sent')",
+            (chain_id, coordinator),
+        )
+        return [_job(row) for row in rows.fetchall()]
+
+    def count_jobs(self, chain_id: ChainId) -> dict[str, int]:
+        """How many jobs of a chain are in each state."""
+        rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE chain_id = ? GROUP BY state", (chain_id,))
+        return dict(rows.fetchall())
+
+    def remove_jobs(self, subscription: SubscriptionKey) -> None:
+        """Forget the jobs of a subscription whose id now means other terms."""
+        self._db.execute(f"DELETE FROM jobs WHERE {_WHERE_KEY}", subscription)  # noqa: S608
+
+    # --- transactions ---------------------------------------------------------------------------------------------
+
+    def add_transaction(self, signed: SignedTransaction, sent_block: int) -> None:
+        """Keep a signed transaction; call it before the broadcast."""
+        tx = signed.transaction
+        self._db.execute(
+            "INSERT OR REPLACE INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
+            (
+                signed.hash,
+                tx.chain_id,
+                signed.sender,
+                tx.nonce,
+                signed.raw,
+                tx.to,
+                tx.data,
+                tx.gas,
+                tx.max_fee,
+                tx.max_priority_fee,
+                sent_block,
+            ),
+        )
+
+    def close_transactions(self, hashes: Sequence[TxHash], state: Literal["mined", "replaced", "pending"]) -> None:
+        """Note what became of transactions (`pending` again after a reorg)."""
+        self._db.executemany("UPDATE transactions SET state = ? WHERE hash = ?", [(state, h) for h in hashes])
+
+    def reopen_transactions(self, chain_id: ChainId, account: Address, nonce: int) -> None:
+        """After a reorg: transactions from that nonce on are in no block any more."""
+        self._db.execute(
+            "UPDATE transactions SET state = 'pending' WHERE chain_id = ? AND account = ? AND nonce >= ? "
+            "AND state = 'mined'",
+            (chain_id, account, nonce),
+        )
+
+    def read_pending_transactions(self, chain_id: ChainId, account: Address) -> list[PendingTransaction]:
+        """Transactions not known to be in a block, by nonce."""
+        rows = self._db.execute(
+            "SELECT hash, chain_id, account, nonce, raw, recipient, data, gas, max_fee, max_priority_fee, sent_block "
+            "FROM transactions WHERE chain_id = ? AND account = ? AND state = 'pending' ORDER BY nonce",
+            (chain_id, account),
+        )
+        return [
+            PendingTransaction(
+                SignedTransaction(
+                    Transaction(ChainId(chain), nonce, Address(to), data, Gas(gas), Wei(max_fee), Wei(tip)),
+                    Address(sender),
+                    TxHash(digest),
+                    raw,
+                ),
+                sent_block,
+            )
+            for digest, chain, sender, nonce, raw, to, data, gas, max_fee, tip, sent_block in rows
+        ]
+
+    def read_jobs_of_transaction(self, tx_hash: TxHash) -> list[Job]:
+        """The jobs that a transaction delivers."""
+        return [_job(row) for row in self._db.execute("SELECT * FROM jobs WHERE tx_hash = ?", (tx_hash,)).fetchall()]
+
+
+def _take_lock(path: Path) -> Any:
+    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise NodeMisconfigured(
+            "journal.in_use", f"another node uses the journal {path}: stop it, or give this one its own journal path"
+        ) from error
+    return lock
+
+
+def _tracked(row: tuple[Any, ...], answered: Interval = Interval(0)) -> Tracked:
+    chain_id, coordinator, owner, number, terms, container, features, expiry, signature, created = row[:10]
+    interval, delivered = row[11:]
+    subscription = decode_subscription(terms)
+    request = None
+    if signature is not None:
+        request = DelegateRequest(
+            nonce=number & (2**31 - 1),
+            expiry=expiry,
+            subscription=subscription,
+            container=container,
+            features=features,
+            signature=signature,
+        )
+    key = SubscriptionKey(ChainId(chain_id), Address(coordinator), Address(owner), SubscriptionId(number))
+    return Tracked(key, subscription, container, features, request, created, Interval(interval), delivered, answered)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    return Job(
+        key=JobKey(SubscriptionKey(*row[:4]), Interval(row[4])),
+        state=row[5],
+        code=row[6],
+        note=row[7],
+        starts_at=Timestamp(row[8]),
+        ends_at=None if row[9] is None else Timestamp(row[9]),
+        attempts=row[10],
+        output=row[11],
+        proof=row[12],
+        tx_hash=None if row[13] is None else TxHash(row[13]),
+    )

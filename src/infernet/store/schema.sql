@@ -1,0 +1,48 @@
+-- The journal of a node: every step is written here before it has an effect outside.
+CREATE TABLE blocks (              -- the newest blocks that were followed, to find where a reorg begins
+    chain_id INTEGER NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, parent_hash BLOB NOT NULL,
+    timestamp INTEGER NOT NULL, base_fee INTEGER NOT NULL, gas_limit INTEGER NOT NULL,
+    PRIMARY KEY (chain_id, number)
+) WITHOUT ROWID;
+
+CREATE TABLE subscriptions (
+    chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,
+    terms BLOB NOT NULL,           -- abi.encode(Subscription)
+    container TEXT NOT NULL, features BLOB NOT NULL,
+    expiry INTEGER, signature BLOB,-- of the signed request, where it was signed off chain
+    created_block INTEGER,         -- NULL: signed but not on chain, or orphaned by a reorg
+    ended_block INTEGER,           -- cancelled or completed
+    interval INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (chain_id, coordinator, owner, id)
+) WITHOUT ROWID;
+CREATE INDEX subscriptions_open ON subscriptions (chain_id, coordinator) WHERE ended_block IS NULL;
+
+CREATE TABLE fulfilments (         -- answers the chain counted in its newest blocks, to undo them in a reorg
+    chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,
+    interval INTEGER NOT NULL, redundancy INTEGER NOT NULL, node TEXT NOT NULL,
+    tx_hash BLOB NOT NULL, block_number INTEGER NOT NULL,
+    PRIMARY KEY (chain_id, coordinator, owner, id, interval, redundancy)
+) WITHOUT ROWID;
+CREATE INDEX fulfilments_by_block ON fulfilments (chain_id, block_number);
+
+CREATE TABLE jobs (                -- one answer that this node owes
+    chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,
+    interval INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('accepted', 'computed', 'signed', 'sent', 'delivered', 'failed', 'dropped')),
+    code TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '',
+    starts_at INTEGER NOT NULL, ends_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    output BLOB, proof BLOB, tx_hash BLOB,
+    PRIMARY KEY (chain_id, coordinator, owner, id, interval)
+) WITHOUT ROWID;
+CREATE INDEX jobs_open ON jobs (chain_id, coordinator) WHERE state IN ('accepted', 'computed', 'signed', 'sent');
+CREATE INDEX jobs_by_transaction ON jobs (tx_hash) WHERE tx_hash IS NOT NULL;
+
+CREATE TABLE transactions (        -- signed before they are broadcast, and broadcast again byte for byte after a crash
+    hash BLOB PRIMARY KEY, chain_id INTEGER NOT NULL, account TEXT NOT NULL, nonce INTEGER NOT NULL,
+    raw BLOB NOT NULL, recipient TEXT NOT NULL, data BLOB NOT NULL, gas INTEGER NOT NULL,
+    max_fee INTEGER NOT NULL, max_priority_fee INTEGER NOT NULL,
+    sent_block INTEGER NOT NULL,   -- the head when it was signed
+    state TEXT NOT NULL CHECK (state IN ('pending', 'mined', 'replaced'))
+) WITHOUT ROWID;
+CREATE INDEX transactions_pending ON transactions (chain_id, account, nonce) WHERE state = 'pending';
