@@ -14,7 +14,7 @@ from infernet.node.book import Book
 from infernet.node.follower import KEEP_BLOCKS, Follower, Update
 from infernet.node.runner import Runner
 from infernet.node.schedule import Schedule
-from infernet.node.sender import Fees, Sender
+from infernet.node.sender import GasPolicy, Sender
 from infernet.ports import Chain, Clock, Container, Signer
 from infernet.protocol.decision import Drop, Policy, Run, Wait, decide, unsupported_term
 from infernet.protocol.events import Event, SubscriptionFulfilled
@@ -58,7 +58,7 @@ class ChainPipeline:
         journal: Journal,
         containers: Mapping[str, Container],
         policy: Policy,
-        fees: Fees,
+        gas_policy: GasPolicy,
         clock: Clock,
         poll_interval_s: float,
         run_timeout_s: float,
@@ -77,7 +77,7 @@ class ChainPipeline:
         self._schedule = Schedule()
         self._runner = Runner(chain, containers, signer.address, clock, run_timeout_s)
         self._sender = Sender(
-            chain, signer, journal, chain_id, coordinator, fees, find=self._book.get, on_end=self._job_ended
+            chain, signer, journal, chain_id, coordinator, gas_policy, find=self._book.get, on_end=self._job_ended
         )
         self._on_job = on_job
         self._running: dict[JobKey, asyncio.Task[None]] = {}

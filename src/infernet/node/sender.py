@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from infernet.chain.fees import DEFAULT_TIP, Fees, compute_fees, compute_replacement_fees
 from infernet.errors import InfernetError, RetryLater
 from infernet.ports import Chain, Signer
 from infernet.protocol.calldata import encode_deliver_model_output, encode_deliver_model_output_delegate
 from infernet.protocol.decision import Tracked
+from infernet.protocol.subscription import Subscription
 from infernet.store.journal import Job, Journal, PendingTransaction
 from infernet.types import (
     Address,
@@ -34,7 +36,7 @@ FINAL_REVERTS = frozenset(
     f"revert.{name}"
     for name in (
         "SubscriptionNotFound", "SubscriptionCompleted", "TermsMismatch", "IntervalMismatch", "IntervalCompleted",
-        "AlreadyDelivered", "SignatureExpired", "InvalidSignature", "NotNamedNode",
+        "AlreadyDelivered", "SignatureExpired", "InvalidSignature", "NonceUsed", "NotNamedNode", "UnsupportedTerm",
     )
 )  # fmt: skip
 """Reverts that no later block can turn into a delivery of the same answer."""
@@ -42,16 +44,20 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Fees:
-    """What the operator pays for gas.
+class GasPolicy:
+    """What the operator pays for a unit of gas.
 
     Attributes:
-        priority_fee: wei a unit of gas for the block's producer.
-        max_fee: the operator's own limit, None for each subscription's `maxGasPrice`.
+        tip: for the block's producer.
+        max_fee: the operator's own limit, None for each subscription's `maxGasPrice` alone.
     """
 
-    priority_fee: Wei
+    tip: Wei = DEFAULT_TIP
     max_fee: Wei | None = None
+
+    def compute_cap(self, terms: Subscription) -> Wei:
+        """The most that a delivery of this subscription may pay."""
+        return Wei(terms.max_gas_price if self.max_fee is None else min(self.max_fee, terms.max_gas_price))
 
 
 class Sender:
@@ -69,7 +75,7 @@ class Sender:
         journal: Journal,
         chain_id: ChainId,
         coordinator: Address,
-        fees: Fees,
+        gas_policy: GasPolicy,
         find: Callable[[SubscriptionKey], Tracked | None],
         on_end: Callable[[Job], None],
     ) -> None:
@@ -78,7 +84,7 @@ class Sender:
         self._journal = journal
         self._chain_id = chain_id
         self._coordinator = coordinator
-        self._fees = fees
+        self._gas_policy = gas_policy
         self._find = find
         self._on_end = on_end
         self._inbox: asyncio.Queue[Job | BlockRef] = asyncio.Queue()
@@ -137,12 +143,8 @@ class Sender:
         elif job.ends_at is not None and head.timestamp >= job.ends_at:
             self._end(replace(job, state="dropped", code="interval.over", note="it ended before the delivery"))
         else:
-            return head.base_fee <= self._compute_max_fee(tracked)
+            return head.base_fee <= self._gas_policy.compute_cap(tracked.subscription)
         return False
-
-    def _compute_max_fee(self, tracked: Tracked) -> Wei:
-        limit = tracked.subscription.max_gas_price
-        return Wei(limit if self._fees.max_fee is None else min(limit, self._fees.max_fee))
 
     async def _deliver_batch(self, jobs: list[Job], head: BlockRef) -> None:
         calls = [self._build_call(job, head) for job in jobs]
@@ -190,21 +192,23 @@ class Sender:
         with self._journal.step():
             for job, call in passed:
                 tracked = self._find(job.key.subscription)
-                limit = self._compute_max_fee(tracked) if tracked else head.base_fee
-                tx = self._sign_one(call.to, call.data, Gas(call.gas or 0), limit, head)
+                if tracked is None or call.gas is None:
+                    raise AssertionError("what passed its simulation has a subscription and a gas limit")
+                fees = compute_fees(
+                    head.base_fee, self._gas_policy.tip, self._gas_policy.compute_cap(tracked.subscription)
+                )
+                tx = self._sign_one(call.to, call.data, call.gas, fees, head)
                 self._journal.save_job(replace(job, state="signed", tx_hash=tx.hash, code="", note=""))
                 signed.append(tx)
         for job, _ in passed:
             self._held.pop(job.key, None)
         return signed
 
-    def _sign_one(self, to: Address, data: bytes, gas: Gas, limit: Wei, head: BlockRef) -> SignedTransaction:
+    def _sign_one(self, to: Address, data: bytes, gas: Gas, fees: Fees, head: BlockRef) -> SignedTransaction:
         if self._next_nonce is None:
             raise AssertionError("nothing is signed before the account's nonce is known")
-        max_fee = min(limit, 2 * head.base_fee + self._fees.priority_fee)
-        tip = min(self._fees.priority_fee, max_fee)
         tx = self._signer.sign_transaction(
-            Transaction(self._chain_id, self._next_nonce, to, data, gas, Wei(max_fee), Wei(tip))
+            Transaction(self._chain_id, self._next_nonce, to, data, gas, fees.max_fee, fees.max_priority_fee)
         )
         self._journal.add_transaction(tx, head.number)
         self._pending.append(PendingTransaction(tx, head.number))
@@ -311,19 +315,16 @@ class Sender:
     def _build_replacement(self, old: Transaction, jobs: list[Job], head: BlockRef) -> Transaction | None:
         """The same nonce at fees a pool accepts as a replacement; None where that is above the job's limit."""
         tracked = self._find(jobs[0].key.subscription) if jobs and jobs[0].is_open else None
-        wanted = 2 * head.base_fee + self._fees.priority_fee
-        least = old.max_fee * 9 // 8 + 1
-        if tracked is not None:
-            limit = self._compute_max_fee(tracked)
-            max_fee = max(least, min(wanted, limit))
-            if max_fee > limit:
-                return None
-            new = old
-        else:  # nothing left to deliver, but the nonce must be used: send nothing to ourselves
-            max_fee = max(least, wanted)
-            new = replace(old, to=self._signer.address, data=b"", gas=Gas(21_000))
-        tip = max(old.max_priority_fee * 9 // 8 + 1, self._fees.priority_fee)
-        return replace(new, max_fee=Wei(max_fee), max_priority_fee=Wei(min(tip, max_fee)))
+        cap = self._gas_policy.compute_cap(tracked.subscription) if tracked else None
+        try:
+            fees = compute_replacement_fees(
+                Fees(old.max_fee, old.max_priority_fee), head.base_fee, self._gas_policy.tip, cap
+            )
+        except RetryLater:
+            return None
+        if tracked is None:  # nothing left to deliver, but the nonce must be used: send nothing to ourselves
+            old = replace(old, to=self._signer.address, data=b"", gas=Gas(21_000))
+        return replace(old, max_fee=fees.max_fee, max_priority_fee=fees.max_priority_fee)
 
     def _end(self, job: Job) -> None:
         self._held.pop(job.key, None)

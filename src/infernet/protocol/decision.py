@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, split_chain
 from infernet.protocol.interval import compute_interval, compute_interval_end, compute_interval_start
 from infernet.protocol.subscription import DelegateRequest, Mode, Subscription
-from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp, Wei
+from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp
 
 SUPPORTED_MODES = Mode.PULL
 
@@ -148,8 +148,3 @@ def _schedule(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: in
     if head.base_fee > terms.max_gas_price:
         return Wait(Timestamp(head.timestamp + 1), "gas.price")
     return Run(interval, compute_interval_start(terms.active_at, terms.period, interval), ends_at)
-
-
-def effective_max_fee(terms: Subscription, cap: Wei | None) -> Wei:
-    """The most a delivery may pay for a unit of gas: the subscription's limit, or the operator's if lower."""
-    return Wei(terms.max_gas_price if cap is None else min(cap, terms.max_gas_price))
