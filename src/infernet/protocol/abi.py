@@ -167,6 +167,24 @@ class String:
         return BYTES.decode(data, at).decode(errors="replace")
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A dynamic value that is skipped: the contract does not look at it either, so anything may stand there."""
+
+    abi: str
+    head_bytes: int = WORD_BYTES
+    is_dynamic: bool = True
+
+    def check(self, value: Any, name: str) -> None:
+        raise TypeError(f"{name} can only be decoded")
+
+    def encode(self, value: Any, name: str) -> bytes:
+        raise TypeError(f"{name} can only be decoded")
+
+    def decode(self, data: bytes, at: int) -> None:
+        return None
+
+
 class Tuple:
     """A tuple of named components; with `build` and `take_apart` a struct, as an object of its own class."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from infernet.protocol.abi import (
     ADDRESS,
     BYTES,
+    BYTES32,
     STRING,
     UINT16,
     UINT32,
@@ -16,9 +17,10 @@ from infernet.protocol.abi import (
     UINT256,
     Function,
     Tuple,
+    Unread,
     malformed,
 )
-from infernet.protocol.subscription import DELEGATE_REQUEST, SUBSCRIPTION, DelegateRequest, Subscription
+from infernet.protocol.subscription import DELEGATE_REQUEST, SUBSCRIPTION, DelegateRequest, Subscription, delegated_id
 from infernet.types import Address, Gas, Interval, SubscriptionId, Timestamp, Wei
 
 CREATE_SUBSCRIPTION = Function(
@@ -54,6 +56,23 @@ DELIVER_MODEL_OUTPUT_DELEGATE = Function(
     "deliverModelOutputDelegate",
     Tuple(("request", DELEGATE_REQUEST), ("interval", UINT32), ("output", BYTES), ("proof", BYTES)),
 )
+_DELIVERED_BY_DELEGATE = Tuple(
+    (
+        "request",
+        Tuple(
+            ("nonce", UINT32),
+            ("expiry", BYTES32),
+            ("subscription", SUBSCRIPTION),
+            ("container", Unread("string")),
+            ("features", Unread("bytes")),
+            ("signature", Unread("bytes")),
+        ),
+    ),
+    *DELIVER_MODEL_OUTPUT_DELEGATE.inputs.components[1:],
+)
+"""The arguments without those that the contract ignores where the subscription exists already: a node could put there
+what does not decode, and hide its output from a reader that insists."""
+
 BURN_NONCE = Function("burnNonce", Tuple(("nonce", UINT32)))
 GET_MODEL_FEATURES = Function(
     "getModelFeatures",
@@ -171,8 +190,8 @@ def decode_delivery(data: bytes) -> Delivery | None:
     if selector == DELIVER_MODEL_OUTPUT.selector:
         id_, interval, subscription, output, proof = DELIVER_MODEL_OUTPUT.decode(data)
     elif selector == DELIVER_MODEL_OUTPUT_DELEGATE.selector:
-        request, interval, output, proof = DELIVER_MODEL_OUTPUT_DELEGATE.decode(data)
-        id_, subscription = request.id, request.subscription
+        (nonce, _, subscription, *_), interval, output, proof = _DELIVERED_BY_DELEGATE.decode(data[4:])
+        id_ = delegated_id(nonce)
     else:
         return None
     return Delivery(

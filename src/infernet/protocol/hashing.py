@@ -48,18 +48,22 @@ def _checksum(raw: bytes) -> Address:
 
 
 def compute_container_id(container: str) -> Hash32:
-    """Keccak-256 of the container's name as UTF-8; a chain `A,B` is hashed as it is written."""
-    try:
-        return keccak(container.encode())
-    except UnicodeEncodeError:
-        raise InvalidInput("container.invalid", f"container {container!r} cannot be written as UTF-8") from None
+    """Keccak-256 of the container's name as UTF-8; a chain `A,B` is hashed as it is written.
+
+    Raises:
+        InvalidInput: `container.invalid`: the name is no text (it holds half of a surrogate pair).
+    """
+    return keccak(_encode_name(container))
 
 
 def compute_sdk_container_id(container: str) -> Hash32:
-    """The id that the public SDK uses: Keccak-256 of `abi.encode(string)`."""
-    text = container.encode()
-    padding = bytes(-len(text) % 32)
-    return keccak((32).to_bytes(32) + len(text).to_bytes(32) + text + padding)
+    """The id that the public SDK uses: Keccak-256 of `abi.encode(string)`.
+
+    Raises:
+        InvalidInput: `container.invalid`: the name is no text (it holds half of a surrogate pair).
+    """
+    name = _encode_name(container)
+    return keccak((32).to_bytes(32) + len(name).to_bytes(32) + name + bytes(-len(name) % 32))
 
 
 def split_chain(container: str) -> tuple[str, ...]:
@@ -69,3 +73,10 @@ def split_chain(container: str) -> tuple[str, ...]:
     `" b"`, which no node serves.
     """
     return tuple(container.split(","))
+
+
+def _encode_name(container: str) -> bytes:
+    try:
+        return container.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("container.invalid", f"container {container!r} cannot be written as UTF-8") from None
