@@ -1,0 +1,30 @@
+"""The `model` kind: a model of the local store, in worker processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infernet.compute.worker_pool import WorkerPool
+from infernet.protocol.manifest import Manifest, encode_manifest
+
+
+class ModelContainer(WorkerPool):
+    """Serves a model under its own name. The worker verifies the files against the manifest before it loads them."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        folder: Path,
+        *,
+        max_concurrency: int = 1,
+        run_timeout_s: float = 60.0,
+        start_timeout_s: float = 120.0,
+    ) -> None:
+        spec = {"kind": "model", "manifest": encode_manifest(manifest).decode(), "folder": str(folder)}
+        super().__init__(
+            manifest.name,
+            spec,
+            max_concurrency=max_concurrency,
+            run_timeout_s=run_timeout_s,
+            start_timeout_s=start_timeout_s,
+        )
