@@ -1,0 +1,1 @@
+"""Keys: an encrypted file, and an account that signs with it."""
