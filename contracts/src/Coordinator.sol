@@ -56,6 +56,7 @@ contract Coordinator is ICoordinator {
         uint32 period,
         uint16 redundancy
     ) external returns (uint32 id) {
+        _checkNotLocked();
         Subscription memory s;
         s.owner = msg.sender;
         s.containerId = keccak256(bytes(container));
@@ -78,6 +79,8 @@ contract Coordinator is ICoordinator {
         external
         returns (uint32 id)
     {
+        _checkNotLocked();
+
         // Check: the caller speaks for itself, and the hashes are those of what is given.
         if (s.owner != msg.sender) revert NotOwner(msg.sender, s.owner);
         _checkHashes(s, container, features);
@@ -91,8 +94,9 @@ contract Coordinator is ICoordinator {
 
     /// @inheritdoc ICoordinator
     function cancelSubscription(uint32 id) external {
-        // Check: callable from within a callback, so that a consumer can stop by what it was told.
         _checkNotLocked();
+
+        // Check
         Record storage record = _records[msg.sender][id];
         if (record.word == 0) revert SubscriptionNotFound(msg.sender, id);
 
@@ -110,8 +114,9 @@ contract Coordinator is ICoordinator {
         bytes calldata output,
         bytes calldata proof
     ) external {
-        // Check: nothing runs, and these are the terms.
         _checkFree();
+
+        // Check: these are the terms.
         Record storage record = _records[s.owner][id];
         if (record.word == 0) revert SubscriptionNotFound(s.owner, id);
         _checkCommitment(record, id, s);
@@ -148,13 +153,12 @@ contract Coordinator is ICoordinator {
         return _lastIntervals[owner][id][node];
     }
 
-    /// @dev Gives the subscription the next id. Callable from within a callback, so that a consumer can ask again.
+    /// @dev Gives the subscription the next id.
     function _createOnChain(Subscription memory s, string calldata container, bytes calldata features)
         private
         returns (uint32 id)
     {
         // Check
-        _checkNotLocked();
         id = lastId + 1;
         if (id == SubscriptionLib.DELEGATED) revert IdsExhausted();
 
@@ -250,10 +254,12 @@ contract Coordinator is ICoordinator {
         }
     }
 
+    /// @dev For what may not happen within any call that the Coordinator makes.
     function _checkFree() internal view {
         if (_lock != FREE) revert Reentered();
     }
 
+    /// @dev For what a consumer may do in its callback: ask again, or stop.
     function _checkNotLocked() private view {
         if (_lock == LOCKED) revert Reentered();
     }

@@ -28,8 +28,9 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
         bytes calldata features,
         bytes calldata signature
     ) external returns (uint32 id) {
-        // Check
         _checkFree();
+
+        // Check
         id = _delegatedId(nonce);
         Record storage record = _records[s.owner][id];
         if (_isCreated(record, nonce, s)) return id;
@@ -49,8 +50,9 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
         bytes calldata output,
         bytes calldata proof
     ) external {
-        // Check
         _checkFree();
+
+        // Check
         uint32 id = _delegatedId(r.nonce);
         Record storage record = _records[r.subscription.owner][id];
         bool stored = _isCreated(record, r.nonce, r.subscription);
@@ -71,8 +73,9 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
 
     /// @inheritdoc IEIP712Coordinator
     function burnNonce(uint32 nonce) external {
-        // Check
         _checkFree();
+
+        // Check
         if (nonce >= SubscriptionLib.DELEGATED) revert NonceTooHigh(nonce);
         if (isNonceUsed(msg.sender, nonce)) revert NonceUsed(msg.sender, nonce);
 
