@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from infernet.errors import InfernetError
+from infernet.protocol.subscription import DelegateRequest
 from infernet.types import (
     Address,
     BlockRef,
     Call,
     ChainId,
+    ChainStatus,
     Hash32,
     Log,
     Receipt,
     SignedTransaction,
+    SubscriptionKey,
     Transaction,
     TxHash,
     Wei,
@@ -94,7 +97,8 @@ class Container(Protocol):
         ...
 
     async def run(self, features: bytes) -> bytes:
-        """The output for these features. Cancelling the call stops the work.
+        """The output for these features, after those that came before, within the container's own time limit.
+        Cancelling the call stops the work.
 
         Raises:
             JobRejected: the features do not fit, or the container refused them.
@@ -103,6 +107,19 @@ class Container(Protocol):
         ...
 
     async def stop(self) -> None: ...
+
+
+class ChainService(Protocol):
+    """What a node's HTTP API may ask of its work on one chain."""
+
+    def status(self) -> ChainStatus: ...
+    def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
+        """Take a subscription that was signed off chain; it is on disk when this returns.
+
+        Raises:
+            InvalidInput: it does not hold together, or this node will not serve it.
+        """
+        ...
 
 
 class Clock(Protocol):

@@ -85,13 +85,19 @@ class ChainSettings(_Section):
 
 
 class ContainerSettings(_Section):
-    """One container that the node serves."""
+    """One container that the node serves. A model is served under its own name unless `id` says otherwise."""
 
-    id: str = Field(min_length=1, pattern=r"^[^,]+$")
+    id: str | None = Field(default=None, pattern=r"^[^,\\s]+$")
     kind: Literal["model", "python"]
     model: str | None = None
     target: str | None = None
     concurrency: int = Field(default=1, ge=1, le=64)
+    timeout_s: float = Field(default=60.0, gt=0)
+
+    @property
+    def name(self) -> str:
+        """What subscriptions call it."""
+        return self.id or self.model or ""
 
 
 class Settings(_Section):
@@ -105,7 +111,6 @@ class Settings(_Section):
     policy: PolicySettings = PolicySettings()
     chains: tuple[ChainSettings, ...] = Field(min_length=1)
     containers: tuple[ContainerSettings, ...] = ()
-    run_timeout_s: float = Field(default=60.0, gt=0)
 
 
 def read_settings(path: Path) -> Settings:
@@ -154,18 +159,18 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _check_containers(path: Path, settings: Settings) -> None:
-    ids = [container.id for container in settings.containers]
+    ids = [container.name for container in settings.containers]
     for name in ids:
         if ids.count(name) > 1:
             raise NodeMisconfigured("config.invalid", f"{path}: two containers have the id {name!r}", key="containers")
     for container in settings.containers:
-        needed = "model" if container.kind == "model" else "target"
-        if getattr(container, needed) is None:
-            raise NodeMisconfigured(
-                "config.invalid",
-                f"{path}: the container {container.id!r} of kind {container.kind!r} needs the key {needed!r}",
-                key=f"containers.{needed}",
-            )
+        for needed in ("model",) if container.kind == "model" else ("id", "target"):
+            if getattr(container, needed) is None:
+                raise NodeMisconfigured(
+                    "config.invalid",
+                    f"{path}: the container {container.name!r} of kind {container.kind!r} needs the key {needed!r}",
+                    key=f"containers.{needed}",
+                )
 
 
 def _anchor(settings: Settings, folder: Path) -> Settings:

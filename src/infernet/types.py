@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
@@ -108,3 +109,22 @@ class SignedTransaction:
     sender: Address
     hash: TxHash
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """How a node stands on one chain.
+
+    Attributes:
+        head: number of the newest block followed, None before the first.
+        head_age_s: seconds since the endpoint last answered, None before the first answer.
+        jobs: how many of the node's jobs are in each state.
+    """
+
+    chain_id: ChainId
+    coordinator: Address
+    node: Address
+    head: int | None
+    head_age_s: float | None
+    open_subscriptions: int
+    jobs: Mapping[str, int]

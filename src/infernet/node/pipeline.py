@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import structlog
@@ -21,23 +21,10 @@ from infernet.protocol.events import Event, SubscriptionFulfilled
 from infernet.protocol.hashing import compute_container_id, keccak, split_chain
 from infernet.protocol.subscription import DelegateRequest, Mode
 from infernet.store.journal import Job, Journal
-from infernet.types import Address, BlockRef, ChainId, Interval, JobKey, SubscriptionKey, Timestamp
+from infernet.types import Address, BlockRef, ChainId, ChainStatus, Interval, JobKey, SubscriptionKey, Timestamp
 
 log = structlog.get_logger()
 NOW = Timestamp(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What a node says of one chain."""
-
-    chain_id: ChainId
-    coordinator: Address
-    node: Address
-    head: int | None
-    head_age_s: float | None
-    open_subscriptions: int
-    jobs: Mapping[str, int]
 
 
 class ChainPipeline:
@@ -61,7 +48,6 @@ class ChainPipeline:
         gas_policy: GasPolicy,
         clock: Clock,
         poll_interval_s: float,
-        run_timeout_s: float,
         start_block: int = 0,
         on_job: Callable[[Job], None] | None = None,
     ) -> None:
@@ -75,7 +61,7 @@ class ChainPipeline:
         self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id), start_block)
         self._book = Book(journal, chain_id, coordinator, signer.address)
         self._schedule = Schedule()
-        self._runner = Runner(chain, containers, signer.address, clock, run_timeout_s)
+        self._runner = Runner(chain, containers, signer.address, clock)
         self._sender = Sender(
             chain, signer, journal, chain_id, coordinator, gas_policy, find=self._book.get, on_end=self._job_ended
         )
@@ -93,10 +79,10 @@ class ChainPipeline:
             tasks.create_task(self._sender.run(), name="sender")
             tasks.create_task(self._follow(), name="follower")
 
-    def status(self) -> Status:
+    def status(self) -> ChainStatus:
         """How this chain stands."""
         age_s = None if self._head_seen_at_s is None else self._clock.now_s() - self._head_seen_at_s
-        return Status(
+        return ChainStatus(
             chain_id=self._chain_id,
             coordinator=self._coordinator,
             node=self._signer.address,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -24,22 +23,17 @@ log = structlog.get_logger()
 
 
 class Runner:
-    """Runs jobs, each container within its own concurrency.
+    """Runs jobs. Each container bounds its own concurrency and time.
 
     Args:
         containers: what this node serves, by id.
-        timeout_s: the longest that one run of a container, or of a chain of them, may take.
     """
 
-    def __init__(
-        self, chain: Chain, containers: Mapping[str, Container], node: Address, clock: Clock, timeout_s: float
-    ) -> None:
+    def __init__(self, chain: Chain, containers: Mapping[str, Container], node: Address, clock: Clock) -> None:
         self._chain = chain
         self._containers = containers
-        self._slots = {name: asyncio.Semaphore(max(1, c.max_concurrency)) for name, c in containers.items()}
         self._node = node
         self._clock = clock
-        self._timeout_s = timeout_s
 
     async def run(self, job: Job, tracked: Tracked, recent_blocks: tuple[BlockRef, ...]) -> Job:
         """The job with its output, state `computed`; or `failed`, with the reason.
@@ -91,11 +85,7 @@ class Runner:
         return found.hash
 
     async def _run_chain(self, container: str, features: bytes) -> bytes:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                for name in split_chain(container):
-                    async with self._slots[name]:
-                        features = await self._containers[name].run(features)
-        except TimeoutError as error:
-            raise RetryLater("container.timeout", f"{container} did not answer within {self._timeout_s:g} s") from error
+        """The containers one after the other, each fed the output of the one before."""
+        for name in split_chain(container):
+            features = await self._containers[name].run(features)
         return features

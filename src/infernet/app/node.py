@@ -1,0 +1,187 @@
+"""A whole node from its settings: containers, one pipeline for each chain, the HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infernet.api import build_routes
+from infernet.chain.rpc import RpcChain
+from infernet.compute.model import ModelContainer
+from infernet.compute.python import PythonContainer
+from infernet.errors import NodeMisconfigured, RetryLater
+from infernet.models.store import ModelStore
+from infernet.node import ChainPipeline
+from infernet.node.sender import GasPolicy
+from infernet.ports import Chain, Container, Signer
+from infernet.protocol.decision import Policy
+from infernet.settings import ChainSettings, ContainerSettings, Settings
+from infernet.store.journal import Job, Journal
+from infernet.types import Address, ChainId, Wei
+from infernet.web import HttpServer, build_application
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_s(self) -> float:
+        """Seconds that only move forward."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node at work.
+
+    Attributes:
+        api_url: where its HTTP API listens, None where it is off.
+    """
+
+    address: Address
+    containers: tuple[str, ...]
+    chains: tuple[ChainPipeline, ...]
+    rpcs: tuple[RpcChain, ...]
+    api_url: str | None
+
+
+@asynccontextmanager
+async def start_node(
+    settings: Settings,
+    signer: Signer,
+    *,
+    open_journal: Callable[..., Journal] = Journal,
+    on_job: Callable[[Job], None] | None = None,
+) -> AsyncIterator[RunningNode]:
+    """A node that works until the end of the `async with`.
+
+    Raises:
+        NodeMisconfigured: what the operator must change, before anything is started that would be lost.
+    """
+    async with AsyncExitStack() as stack:
+        rpcs = [await stack.enter_async_context(RpcChain(chain.rpc_url)) for chain in settings.chains]
+        for chain, rpc in zip(settings.chains, rpcs, strict=True):
+            await check_chain(chain, rpc)
+        containers = build_containers(settings)
+        for container in containers.values():
+            stack.push_async_callback(container.stop)
+            await container.start()
+        journal = stack.enter_context(open_journal(settings.journal.path))
+        pipelines = [
+            _build_pipeline(settings, chain, rpc, signer, journal, containers, on_job)
+            for chain, rpc in zip(settings.chains, rpcs, strict=True)
+        ]
+        api_url = await _start_api(stack, settings, pipelines, tuple(containers))
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(pipeline.run(), name="pipeline") for pipeline in pipelines]
+            yield RunningNode(signer.address, tuple(containers), tuple(pipelines), tuple(rpcs), api_url)
+            for task in running:
+                task.cancel()
+
+
+async def check_chain(settings: ChainSettings, chain: Chain) -> None:
+    """Refuse a chain that is not the one configured.
+
+    Raises:
+        NodeMisconfigured: it cannot be reached, has another id, or no contract stands at the Coordinator's address.
+    """
+    try:
+        chain_id = await chain.fetch_chain_id()
+        code = await chain.fetch_code(Address(settings.coordinator))
+    except RetryLater as error:
+        raise NodeMisconfigured(error.code, f"{error.message}: check rpc_url") from error
+    if chain_id != settings.chain_id:
+        raise NodeMisconfigured(
+            "chain.wrong_id",
+            f"{settings.rpc_url} is chain {chain_id}, the configuration says {settings.chain_id}: correct chain_id or "
+            "rpc_url",
+        )
+    if not code:
+        raise NodeMisconfigured(
+            "coordinator.no_code",
+            f"no contract stands at {settings.coordinator} on chain {chain_id}: check coordinator",
+        )
+
+
+def build_containers(settings: Settings) -> dict[str, Container]:
+    """The configured containers, not started."""
+    containers = [build_container(container, settings.models.store) for container in settings.containers]
+    return {container.id: container for container in containers}
+
+
+def build_container(settings: ContainerSettings, model_store: Path) -> Container:
+    """One configured container, not started.
+
+    Raises:
+        NodeMisconfigured: its model is not in the store, or is not what its manifest says.
+    """
+    match settings.kind:
+        case "model":
+            model = ModelStore(model_store).get(settings.model or "")
+            return ModelContainer(
+                model.manifest,
+                model.folder,
+                container_id=settings.name,
+                max_concurrency=settings.concurrency,
+                run_timeout_s=settings.timeout_s,
+            )
+        case "python":
+            return PythonContainer(
+                settings.name,
+                settings.target or "",
+                max_concurrency=settings.concurrency,
+                run_timeout_s=settings.timeout_s,
+            )
+
+
+def _build_pipeline(
+    settings: Settings,
+    chain: ChainSettings,
+    rpc: Chain,
+    signer: Signer,
+    journal: Journal,
+    containers: Mapping[str, Container],
+    on_job: Callable[[Job], None] | None,
+) -> ChainPipeline:
+    return ChainPipeline(
+        chain=rpc,
+        chain_id=ChainId(chain.chain_id),
+        coordinator=Address(chain.coordinator),
+        signer=signer,
+        journal=journal,
+        containers=containers,
+        policy=Policy(
+            node=signer.address,
+            containers=frozenset(containers),
+            allowed_owners=frozenset(map(Address, settings.policy.allowed_owners)),
+            denied_owners=frozenset(map(Address, settings.policy.denied_owners)),
+        ),
+        gas_policy=GasPolicy(
+            tip=Wei(chain.tip_wei), max_fee=None if chain.max_fee_wei is None else Wei(chain.max_fee_wei)
+        ),
+        clock=SystemClock(),
+        poll_interval_s=chain.poll_interval_s,
+        start_block=chain.start_block,
+        on_job=on_job,
+    )
+
+
+async def _start_api(
+    stack: AsyncExitStack, settings: Settings, pipelines: Sequence[ChainPipeline], containers: Sequence[str]
+) -> str | None:
+    if not settings.api.enabled:
+        return None
+    chains = {
+        (ChainId(chain.chain_id), Address(chain.coordinator)): pipeline
+        for chain, pipeline in zip(settings.chains, pipelines, strict=True)
+    }
+    application = build_application(build_routes(chains, containers))
+    server = await stack.enter_async_context(HttpServer(application, settings.api.host, settings.api.port))
+    return server.url

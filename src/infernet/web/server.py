@@ -1,0 +1,72 @@
+"""One HTTP server on one port, started and stopped by whoever owns it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+
+from infernet.errors import NodeMisconfigured
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Signals belong to the program, not to one of its servers."""
+        yield
+
+
+class HttpServer:
+    """Serves an application between `async with` and its end.
+
+    Args:
+        port: 0 takes a free one; `url` tells which.
+    """
+
+    def __init__(self, application: Starlette, host: str, port: int) -> None:
+        self._application = application
+        self._host = host
+        self._port = port
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{self._host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        listener = _bind(self._host, self._port)
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self._application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await asyncio.wait([self._task])
+            self._server = self._task = None
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise NodeMisconfigured(
+            "port.in_use", f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set another port"
+        ) from error
+    return listener
