@@ -9,20 +9,21 @@ from infernet.protocol.manifest import Manifest, encode_manifest
 
 
 class ModelContainer(WorkerPool):
-    """Serves a model under its own name. The worker verifies the files against the manifest before it loads them."""
+    """Serves a model, under its own name unless told. The worker verifies the files against the manifest before it loads them."""
 
     def __init__(
         self,
         manifest: Manifest,
         folder: Path,
         *,
+        container_id: str | None = None,
         max_concurrency: int = 1,
         run_timeout_s: float = 60.0,
         start_timeout_s: float = 120.0,
     ) -> None:
         spec = {"kind": "model", "manifest": encode_manifest(manifest).decode(), "folder": str(folder)}
         super().__init__(
-            manifest.name,
+            container_id or manifest.name,
             spec,
             max_concurrency=max_concurrency,
             run_timeout_s=run_timeout_s,

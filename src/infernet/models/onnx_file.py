@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from infernet.errors import InvalidInput, NodeMisconfigured
-from infernet.protocol.manifest import Determinism, Flavour, Manifest, ManifestFile, Price, Provenance, TensorSpec
+from infernet.protocol.manifest import (
+    Determinism,
+    Flavour,
+    Manifest,
+    ManifestFile,
+    Price,
+    Provenance,
+    TensorSpec,
+    translate_validation,
+)
 from infernet.protocol.tensor import DTYPE_CODES
 
 _ONNX_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64"}
@@ -36,20 +47,23 @@ def build_onnx_manifest(
 
     Raises:
         NodeMisconfigured: `onnx.not_installed`; `model.file_missing`; `model.unreadable`.
-        InvalidInput: `model.unsupported` for an input or output that is no tensor of numbers.
+        InvalidInput: `model.unsupported` for an input or output that is no tensor of numbers; `manifest.invalid`.
     """
     session = _load(path)
-    return Manifest(
-        name=name,
-        flavour=Flavour.ONNX,
-        files=tuple(build_manifest_file(file, path.parent) for file in (path, *extra_files)),
-        inputs=tuple(inputs if inputs is not None else map(_build_input, session.get_inputs())),
-        outputs=tuple(outputs if outputs is not None else map(_build_output, session.get_outputs())),
-        determinism=determinism,
-        description=description,
-        price=price,
-        provenance=provenance,
-    )
+    try:
+        return Manifest(
+            name=name,
+            flavour=Flavour.ONNX,
+            files=tuple(build_manifest_file(file, path.parent) for file in (path, *extra_files)),
+            inputs=tuple(inputs if inputs is not None else map(_build_input, session.get_inputs())),
+            outputs=tuple(outputs if outputs is not None else map(_build_output, session.get_outputs())),
+            determinism=determinism,
+            description=description,
+            price=price,
+            provenance=provenance,
+        )
+    except ValidationError as error:
+        raise translate_validation(error) from None
 
 
 def build_manifest_file(path: Path, folder: Path) -> ManifestFile:

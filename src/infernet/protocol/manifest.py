@@ -211,9 +211,14 @@ def parse_manifest(content: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the manifest"
-        raise InvalidInput("manifest.invalid", f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise translate_validation(error) from None
+
+
+def translate_validation(error: ValidationError) -> InvalidInput:
+    """One line of the first thing that pydantic found wrong."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the manifest"
+    return InvalidInput("manifest.invalid", f"{place}: {first['msg'].removeprefix('Value error, ')}")
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -46,8 +46,7 @@ class ServedContainer:
 
     def load(self) -> Callable[[bytes], bytes]:
         """What turns features into an output; a class is instantiated here."""
-        target: Any = self._target
-        answer = target() if inspect.isclass(target) else target
+        answer: Any = self._target() if inspect.isclass(self._target) else self._target
         inputs, outputs = self.inputs, self.outputs
 
         def run(features: bytes) -> Any:
