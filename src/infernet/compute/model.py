@@ -9,7 +9,7 @@ from infernet.protocol.manifest import Manifest, encode_manifest
 
 
 class ModelContainer(WorkerPool):
-    """Serves a model, under its own name unless told. The worker verifies the files against the manifest before it loads them."""
+    """Serves a model, under its own name unless told. The worker verifies the files before it loads them."""
 
     def __init__(
         self,
