@@ -190,7 +190,7 @@ library Tensors {
 
     /// @notice The same value with another number of decimal places.
     function rescale(int256 value, uint8 from, uint8 to) internal pure returns (int256) {
-        if (to >= from) return value == 0 ? int256(0) : value * int256(10 ** uint256(to - from));
+        if (to >= from) return value == 0 ? int256(0) : value * int256(10) ** uint256(to - from);
         if (from - to > 77) return 0; // |value| < 10^77
         return _divide(value, 10 ** uint256(from - to));
     }
