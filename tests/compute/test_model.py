@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from infernet.compute.model import ModelContainer
+from infernet.compute.onnx_runner import load_onnx
 from infernet.errors import JobRejected, NodeMisconfigured, RetryLater
 from infernet.models import build_onnx_manifest
-from infernet.protocol.manifest import Manifest
+from infernet.protocol.manifest import Manifest, encode_manifest
 from infernet.protocol.model_codec import decode_outputs, encode_features
 
 onnx = pytest.importorskip("onnx")
@@ -55,7 +56,7 @@ async def test_a_model_answers_through_its_encodings_again_and_again(manifest: M
         await container.stop()
 
 
-async def test_a_model_may_be_served_under_another_name(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_model_may_be_served_under_another_name(manifest: Manifest, tmp_path: Path) -> None:
     assert ModelContainer(manifest, tmp_path, container_id="ratio").id == "ratio"
 
 
@@ -78,8 +79,6 @@ async def test_a_changed_file_stops_the_start(manifest: Manifest, tmp_path: Path
 async def test_a_file_that_changes_under_a_running_node_is_not_loaded(manifest: Manifest, tmp_path: Path) -> None:
     container = ModelContainer(manifest, tmp_path)
     await container.start()
-    await container.stop()
-    await container.start()
     (tmp_path / "model.onnx").write_bytes(b"something else")
     try:
         assert await container.run(build_features(manifest))
@@ -93,13 +92,19 @@ async def test_a_file_that_changes_under_a_running_node_is_not_loaded(manifest: 
 
 
 async def test_a_manifest_that_contradicts_the_graph_stops_the_start(manifest: Manifest, tmp_path: Path) -> None:
-    renamed = manifest.inputs[0].model_copy(update={"name": "y"})
     retyped = manifest.inputs[0].model_copy(update={"dtype": "float64"})
-    for inputs in ((renamed, manifest.inputs[1]), (retyped, manifest.inputs[1]), manifest.inputs[:1]):
+    wrong = manifest.model_copy(update={"inputs": (retyped, manifest.inputs[1])})
+    with pytest.raises(NodeMisconfigured, match="and its graph disagree on input 'x'") as caught:
+        await ModelContainer(wrong, tmp_path).start()
+    assert caught.value.code == "model.schema_mismatch"
+
+
+def test_every_input_of_the_graph_must_be_declared(manifest: Manifest, tmp_path: Path) -> None:
+    x, k = manifest.inputs
+    for inputs in ((x.model_copy(update={"name": "y"}), k), (x,), (x, k, k.model_copy(update={"name": "more"}))):
         wrong = manifest.model_copy(update={"inputs": inputs})
-        with pytest.raises(NodeMisconfigured, match="and its graph disagree on input") as caught:
-            await ModelContainer(wrong, tmp_path).start()
-        assert caught.value.code == "model.schema_mismatch"
+        with pytest.raises(NodeMisconfigured, match="disagree on input"):
+            load_onnx(encode_manifest(wrong).decode(), str(tmp_path))
 
 
 async def test_a_machine_without_the_runtime_says_what_to_install(

@@ -92,11 +92,13 @@ def container(
 
 
 def _check_types(container_id: str, types: Sequence[str] | None) -> None:
-    from eth_abi.registry import registry  # noqa: PLC0415
-
     if isinstance(types, str):
         raise InvalidInput("container.types", f'{container_id}: ABI types come as a tuple, write ("{types}",)')
-    for abi_type in types or ():
+    if not types:
+        return
+    from eth_abi.registry import registry  # noqa: PLC0415  (half a second that a container of bytes need not wait)
+
+    for abi_type in types:
         if not registry.has_encoder(abi_type):
             raise InvalidInput("container.types", f"{container_id}: {abi_type!r} is not an ABI type")
 
