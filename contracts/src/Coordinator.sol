@@ -126,7 +126,9 @@ contract Coordinator is ICoordinator {
 
         // Interaction
         _callConsumer(
-            s, id, abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
+            s,
+            id,
+            abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
         );
     }
 

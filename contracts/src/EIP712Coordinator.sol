@@ -125,13 +125,9 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     }
 
     /// @dev Nothing can be entered while the signer is asked.
-    function _checkSignature(
-        address owner,
-        uint32 nonce,
-        uint40 expiry,
-        bytes32 structHash,
-        bytes calldata signature
-    ) private {
+    function _checkSignature(address owner, uint32 nonce, uint40 expiry, bytes32 structHash, bytes calldata signature)
+        private
+    {
         if (block.timestamp > expiry) revert SignatureExpired(block.timestamp, expiry);
         if (owner.code.length == 0) revert InvalidSignature(owner, address(0)); // nobody to ask for the signer
         bytes32 digest = _hashTypedDataV4(SubscriptionLib.hashDelegate(nonce, expiry, structHash));

@@ -74,9 +74,8 @@ library SubscriptionLib {
 
     bytes32 internal constant TYPEHASH = keccak256(TYPE);
 
-    bytes32 internal constant DELEGATE_TYPEHASH = keccak256(
-        bytes.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE)
-    );
+    bytes32 internal constant DELEGATE_TYPEHASH =
+        keccak256(bytes.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
 
     /// @dev The struct's size in memory and in calldata: 21 words.
     uint256 private constant SIZE = 672;

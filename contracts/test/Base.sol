@@ -43,9 +43,7 @@ abstract contract Base {
     }
 
     function _puppet() internal returns (Puppet) {
-        return Puppet(
-            vm.deployCode("Puppet.sol:Puppet", abi.encode(address(coordinator), vm.addr(SIGNER_KEY)))
-        );
+        return Puppet(vm.deployCode("Puppet.sol:Puppet", abi.encode(address(coordinator), vm.addr(SIGNER_KEY))));
     }
 
     /// @dev One answer, by any node, now.
@@ -93,9 +91,10 @@ abstract contract Base {
     }
 
     function _createDelegate(DelegateRequest memory r) internal returns (uint32) {
-        return coordinator.createSubscriptionDelegate(
-            r.nonce, r.expiry, r.subscription, r.container, r.features, r.signature
-        );
+        return
+            coordinator.createSubscriptionDelegate(
+                r.nonce, r.expiry, r.subscription, r.container, r.features, r.signature
+            );
     }
 
     function _sign(uint256 key, uint32 nonce, uint40 expiry, Subscription memory s)
@@ -140,9 +139,7 @@ abstract contract Base {
 
     function _delegateTypeHash() internal pure returns (bytes32) {
         return keccak256(
-            bytes(
-                string.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE)
-            )
+            bytes(string.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE))
         );
     }
 

@@ -161,11 +161,8 @@ contract CallbackTest is Base {
 
     /// @dev It may ask the next question, and the finished delivery does not disturb it.
     function test_ACallbackAsksTheNextQuestion() public {
-        bytes4 plain =
-            bytes4(keccak256("createSubscription(string,bytes,uint48,uint32,uint256,uint32,uint16)"));
-        puppet.setScript(
-            abi.encodeWithSelector(plain, CONTAINER, FEATURES, 100 gwei, overhead + CALLBACK_GAS, 1, 0, 1)
-        );
+        bytes4 plain = bytes4(keccak256("createSubscription(string,bytes,uint48,uint32,uint256,uint32,uint16)"));
+        puppet.setScript(abi.encodeWithSelector(plain, CONTAINER, FEATURES, 100 gwei, overhead + CALLBACK_GAS, 1, 0, 1));
         _deliver(id, 1, terms);
 
         vm.assertTrue(puppet.scriptOk());
@@ -280,8 +277,7 @@ contract CallbackTest is Base {
     }
 
     function _allEntryPoints() private view returns (bytes[] memory scripts) {
-        bytes4 plain =
-            bytes4(keccak256("createSubscription(string,bytes,uint48,uint32,uint256,uint32,uint16)"));
+        bytes4 plain = bytes4(keccak256("createSubscription(string,bytes,uint48,uint32,uint256,uint32,uint16)"));
         DelegateRequest memory r = _request(99, terms);
         scripts = new bytes[](7);
         scripts[0] = abi.encodeWithSelector(plain, CONTAINER, FEATURES, 100 gwei, overhead, 1, 0, 1);

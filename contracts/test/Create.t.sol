@@ -206,23 +206,17 @@ contract CreateTest is Base {
         Subscription memory s = _terms();
         (s.mode, s.featuresHash) = (1, 0);
         vm.prank(address(puppet));
-        vm.expectRevert(
-            abi.encodeWithSelector(ICoordinator.FeaturesMismatch.selector, bytes32(0), keccak256(FEATURES))
-        );
+        vm.expectRevert(abi.encodeWithSelector(ICoordinator.FeaturesMismatch.selector, bytes32(0), keccak256(FEATURES)));
         coordinator.createSubscription(s, CONTAINER, FEATURES);
 
         s.featuresHash = keccak256(FEATURES);
         vm.prank(address(puppet));
-        vm.expectRevert(
-            abi.encodeWithSelector(ICoordinator.FeaturesMismatch.selector, s.featuresHash, s.featuresHash)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ICoordinator.FeaturesMismatch.selector, s.featuresHash, s.featuresHash));
         coordinator.createSubscription(s, CONTAINER, FEATURES);
 
         s.featuresHash = keccak256("");
         vm.prank(address(puppet));
-        vm.expectRevert(
-            abi.encodeWithSelector(ICoordinator.FeaturesMismatch.selector, keccak256(""), bytes32(0))
-        );
+        vm.expectRevert(abi.encodeWithSelector(ICoordinator.FeaturesMismatch.selector, keccak256(""), bytes32(0)));
         coordinator.createSubscription(s, CONTAINER, "");
     }
 
@@ -252,7 +246,9 @@ contract CreateTest is Base {
         for (uint256 i; i < 11; ++i) {
             uint256 width = _width(fields[i]);
             Subscription memory s = _terms();
-            _setField(s, fields[i], i == 0 ? _bound(value, 1, 127) << 1 : _bound(value, 1, type(uint256).max >> (256 - width)));
+            _setField(
+                s, fields[i], i == 0 ? _bound(value, 1, 127) << 1 : _bound(value, 1, type(uint256).max >> (256 - width))
+            );
             _expect(abi.encodeWithSelector(ICoordinator.UnsupportedTerm.selector, names[i]), s);
         }
     }
@@ -276,8 +272,10 @@ contract CreateTest is Base {
         uint32 id = _create(s);
         bytes memory create = abi.encodeWithSignature(STRUCT_FORM, s, CONTAINER, FEATURES);
         bytes memory deliver = abi.encodeCall(coordinator.deliverModelOutput, (id, 1, s, OUTPUT, PROOF));
-        bytes memory createDelegate =
-            abi.encodeCall(coordinator.createSubscriptionDelegate, (0, NO_EXPIRY, s, CONTAINER, FEATURES, _sign(SIGNER_KEY, 0, NO_EXPIRY, s)));
+        bytes memory createDelegate = abi.encodeCall(
+            coordinator.createSubscriptionDelegate,
+            (0, NO_EXPIRY, s, CONTAINER, FEATURES, _sign(SIGNER_KEY, 0, NO_EXPIRY, s))
+        );
         for (uint256 field; field < 21; ++field) {
             uint256 width = _width(field);
             if (width == 256) continue;

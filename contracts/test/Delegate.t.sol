@@ -17,9 +17,8 @@ contract DelegateTest is Base {
     }
 
     function _invalid() private view returns (bytes memory) {
-        return abi.encodeWithSelector(
-            IEIP712Coordinator.InvalidSignature.selector, address(puppet), vm.addr(SIGNER_KEY)
-        );
+        return
+            abi.encodeWithSelector(IEIP712Coordinator.InvalidSignature.selector, address(puppet), vm.addr(SIGNER_KEY));
     }
 
     function _assertBothRevert(DelegateRequest memory r, bytes memory reason) private {
@@ -35,16 +34,13 @@ contract DelegateTest is Base {
     function testFuzz_CreatesWhatWasSigned(uint32 nonce, uint40 expiry, uint256 frequency, uint16 redundancy) public {
         nonce = uint32(_bound(nonce, 0, DELEGATED - 1));
         expiry = uint40(_bound(expiry, START, type(uint40).max));
-        Subscription memory s = _recurring(
-            _bound(frequency, 1, type(uint256).max), 60, uint16(_bound(redundancy, 1, type(uint16).max))
-        );
+        Subscription memory s =
+            _recurring(_bound(frequency, 1, type(uint256).max), 60, uint16(_bound(redundancy, 1, type(uint16).max)));
         DelegateRequest memory r =
             DelegateRequest(nonce, expiry, s, CONTAINER, FEATURES, _sign(SIGNER_KEY, nonce, expiry, s));
 
         vm.expectEmit(address(coordinator));
-        emit ICoordinator.SubscriptionCreated(
-            address(puppet), DELEGATED | nonce, s.containerId, s, CONTAINER, FEATURES
-        );
+        emit ICoordinator.SubscriptionCreated(address(puppet), DELEGATED | nonce, s.containerId, s, CONTAINER, FEATURES);
         vm.assertEq(_createDelegate(r), DELEGATED | nonce);
         vm.assertEq(_word(address(puppet), DELEGATED | nonce), _commitment(s));
         vm.assertTrue(coordinator.isNonceUsed(address(puppet), nonce));
@@ -82,9 +78,7 @@ contract DelegateTest is Base {
         DelegateRequest memory r = _request(nonce, s);
 
         vm.expectEmit(address(coordinator));
-        emit ICoordinator.SubscriptionCreated(
-            address(puppet), DELEGATED | nonce, s.containerId, s, CONTAINER, FEATURES
-        );
+        emit ICoordinator.SubscriptionCreated(address(puppet), DELEGATED | nonce, s.containerId, s, CONTAINER, FEATURES);
         vm.expectEmit(address(coordinator));
         emit ICoordinator.SubscriptionFulfilled(address(puppet), DELEGATED | nonce, NODE, 1, 1);
         vm.prank(NODE);
@@ -307,8 +301,7 @@ contract DelegateTest is Base {
         late = uint40(_bound(late, 1, type(uint40).max - expiry));
         vm.warp(expiry);
         Subscription memory s = _terms();
-        DelegateRequest memory r =
-            DelegateRequest(5, expiry, s, CONTAINER, FEATURES, _sign(SIGNER_KEY, 5, expiry, s));
+        DelegateRequest memory r = DelegateRequest(5, expiry, s, CONTAINER, FEATURES, _sign(SIGNER_KEY, 5, expiry, s));
         vm.warp(uint256(expiry) + late);
         _assertBothRevert(
             r, abi.encodeWithSelector(IEIP712Coordinator.SignatureExpired.selector, uint256(expiry) + late, expiry)
@@ -376,8 +369,7 @@ contract DelegateTest is Base {
     function test_RevertWhen_SignedForAnotherCoordinator() public {
         IEIP712Coordinator other = _deploy();
         DelegateRequest memory r = _request(5, _terms());
-        r.signature =
-            _signDigest(SIGNER_KEY, _digest(address(other), block.chainid, 5, NO_EXPIRY, r.subscription));
+        r.signature = _signDigest(SIGNER_KEY, _digest(address(other), block.chainid, 5, NO_EXPIRY, r.subscription));
         _assertBothRevert(r, _invalid());
     }
 
@@ -385,9 +377,7 @@ contract DelegateTest is Base {
         Subscription memory s = _terms();
         s.owner = vm.addr(SIGNER_KEY); // not even the signer itself
         DelegateRequest memory r = _request(5, s);
-        _assertBothRevert(
-            r, abi.encodeWithSelector(IEIP712Coordinator.InvalidSignature.selector, s.owner, address(0))
-        );
+        _assertBothRevert(r, abi.encodeWithSelector(IEIP712Coordinator.InvalidSignature.selector, s.owner, address(0)));
     }
 
     function test_RevertWhen_TheOwnerNamesNoSigner() public {
@@ -410,9 +400,7 @@ contract DelegateTest is Base {
         vm.assertEq(puppet.count(), 1);
         r.nonce = 6;
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IEIP712Coordinator.InvalidSignature.selector, address(puppet), address(wallet)
-            )
+            abi.encodeWithSelector(IEIP712Coordinator.InvalidSignature.selector, address(puppet), address(wallet))
         );
         _deliverDelegate(r, 1);
     }
@@ -424,9 +412,7 @@ contract DelegateTest is Base {
             puppet.updateSigner(address(wallet));
             _assertBothRevert(
                 _request(5, _terms()),
-                abi.encodeWithSelector(
-                    IEIP712Coordinator.InvalidSignature.selector, address(puppet), address(wallet)
-                )
+                abi.encodeWithSelector(IEIP712Coordinator.InvalidSignature.selector, address(puppet), address(wallet))
             );
         }
     }

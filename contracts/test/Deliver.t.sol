@@ -172,9 +172,7 @@ contract DeliverTest is Base {
         Subscription memory s = _terms();
         s.activeAt = uint40(START + 1);
         uint32 id = _create(s);
-        vm.expectRevert(
-            abi.encodeWithSelector(ICoordinator.SubscriptionNotActive.selector, START, uint40(START + 1))
-        );
+        vm.expectRevert(abi.encodeWithSelector(ICoordinator.SubscriptionNotActive.selector, START, uint40(START + 1)));
         _deliver(id, 1, s);
     }
 

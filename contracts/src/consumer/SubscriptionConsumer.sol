@@ -30,9 +30,7 @@ abstract contract SubscriptionConsumer is BaseConsumer, ISubscriptionConsumer {
         uint32 period,
         uint16 redundancy
     ) internal returns (uint32 id) {
-        return COORDINATOR.createSubscription(
-            containerId, "", maxGasPrice, maxGasLimit, frequency, period, redundancy
-        );
+        return COORDINATOR.createSubscription(containerId, "", maxGasPrice, maxGasLimit, frequency, period, redundancy);
     }
 
     /// @notice Cancels a subscription of this contract.

@@ -45,8 +45,7 @@ contract StoreConsumer is CallbackConsumer, SubscriptionConsumer, Delegator {
         uint32 period,
         uint16 redundancy
     ) external returns (uint32 id) {
-        return
-            _createModelOutputSubscription(container, maxGasPrice, maxGasLimit, frequency, period, redundancy);
+        return _createModelOutputSubscription(container, maxGasPrice, maxGasLimit, frequency, period, redundancy);
     }
 
     function cancel(uint32 id) external {
