@@ -11,8 +11,10 @@ import pytest
 from eth_abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured
+from infernet.protocol.fixed_point import from_stored, to_stored
 from infernet.protocol.int256 import encode_int256s
 from infernet.protocol.manifest import (
     Manifest,
@@ -23,7 +25,13 @@ from infernet.protocol.manifest import (
     encode_manifest,
     parse_manifest,
 )
-from infernet.protocol.model_codec import decode_features, decode_outputs, encode_features, encode_outputs
+from infernet.protocol.model_codec import (
+    check_rounding,
+    decode_features,
+    decode_outputs,
+    encode_features,
+    encode_outputs,
+)
 from infernet.protocol.tensor import Tensor, encode_tensor
 
 PIXELS = {"name": "pixels", "dtype": "uint8", "shape": [None, 64], "encoding": "tensor"}
@@ -282,3 +290,43 @@ def test_callers_mistakes_in_features_are_invalid_input() -> None:
     assert caught.value.code == "features.mismatch"
     with pytest.raises(InvalidInput, match="outside uint8"):
         encode_features(build_manifest(), {"pixels": np.full((1, 64), 300)})
+
+
+@st.composite
+def inputs_with_arrays(draw: st.DrawFn) -> tuple[dict, np.ndarray]:
+    dtype = draw(st.sampled_from(["uint8", "int16", "int64", "uint64", "bool", "float32", "float64"]))
+    encoding = draw(st.sampled_from(["tensor", "int256[]"]))
+    spec = {"name": "x", "dtype": dtype, "shape": [None, 3], "encoding": encoding}
+    shape = (draw(st.integers(1, 4)), 3)
+    if dtype.startswith("float"):
+        bound = 1000.0
+        elements = st.floats(-bound, bound, width=int(dtype[5:]))
+        if encoding == "tensor" and draw(st.booleans()):
+            return spec, draw(hnp.arrays(dtype, shape, elements=elements))
+        wire = {} if encoding == "int256[]" else {"wire_dtype": "int64"}
+        return spec | wire | {"scale": draw(st.integers(0, 12))}, draw(hnp.arrays(dtype, shape, elements=elements))
+    return spec | {"scale": 0 if dtype == "bool" else draw(st.integers(0, 30))}, draw(hnp.arrays(dtype, shape))
+
+
+@given(inputs_with_arrays())
+def test_features_decode_to_what_was_encoded_within_the_scale(case: tuple[dict, np.ndarray]) -> None:
+    spec, array = case
+    manifest = build_manifest(inputs=[spec])
+    features = encode_features(manifest, {"x": array})
+    found = decode_features(manifest, features)["x"]
+    assert found.dtype == array.dtype
+    if array.dtype.kind == "f" and not manifest.inputs[0].travels_as_float:
+        half_a_step = 0.5 * 10.0 ** -spec["scale"]
+        rounding = np.spacing(np.abs(array).astype(np.float64)) + np.spacing(np.abs(array))
+        assert (np.abs(found.astype(np.float64) - array) <= half_a_step * (1 + 1e-9) + rounding).all()
+        assert encode_features(manifest, {"x": from_stored(to_stored(array, spec["scale"]), spec["scale"])}) == features
+    else:
+        np.testing.assert_array_equal(found, array)
+
+
+def test_a_margin_that_the_outputs_do_not_keep_is_refused_at_publication() -> None:
+    manifest = build_manifest(outputs=[SCORES | {"rounding": ROUNDING}], determinism="rounded")
+    check_rounding(manifest, {"scores": np.array([[0.1234, 0.5]])})
+    with pytest.raises(InvalidInput, match="rounding boundary") as caught:
+        check_rounding(manifest, {"scores": np.array([[0.12345, 0.5], [0.12349, 0.1]])})
+    assert caught.value.code == "manifest.margin"

@@ -50,6 +50,8 @@ class WorkerPool:
         Raises:
             NodeMisconfigured: what the worker found wrong.
         """
+        if self._is_started:
+            return
         self._is_started = True
         try:
             async with asyncio.TaskGroup() as group:
@@ -60,7 +62,7 @@ class WorkerPool:
         except asyncio.CancelledError:
             await self.stop()
             raise
-        self._idle = [launch.result() for launch in launches]
+        self._idle += [launch.result() for launch in launches]
 
     async def run(self, features: bytes) -> bytes:
         """The output for these features.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from infernet.errors import InvalidInput, JobRejected
-from infernet.protocol.fixed_point import from_stored, to_stored
+from infernet.protocol.fixed_point import compute_rounding_margin, from_stored, to_stored
 from infernet.protocol.int256 import build_int256s_tail, read_int256s
 from infernet.protocol.manifest import Manifest, TensorSpec
 from infernet.protocol.tensor import Tensor, build_tensor_tail, read_tensor
@@ -68,6 +68,26 @@ def decode_outputs(manifest: Manifest, output: bytes) -> Arrays:
         return _decode(manifest.outputs, output)
     except InvalidInput as error:
         raise InvalidInput("output.mismatch", f"not an output of {manifest.name}: {error.message}") from error
+
+
+def check_rounding(manifest: Manifest, arrays: Mapping[str, ArrayLike]) -> None:
+    """Check, when a model is published, that its evaluation outputs keep the margins that its rounding declares.
+
+    Of float outputs only: a label's margin is in scores, which the publisher alone sees.
+
+    Raises:
+        InvalidInput: `manifest.margin`: a value lies so close to where rounding turns that machines may disagree.
+    """
+    for spec in manifest.outputs:
+        if spec.rounding is None or not spec.is_float:
+            continue
+        margin = compute_rounding_margin(np.asarray(arrays[spec.name]), spec.rounding.decimals)
+        if margin < float(spec.rounding.margin):
+            raise InvalidInput(
+                "manifest.margin",
+                f"{spec.name} of {manifest.name} comes within {margin:.3g} of a rounding boundary, the manifest says "
+                f"{spec.rounding.margin}: keep fewer decimals, promise less, or declare determinism 'none'",
+            )
 
 
 def _encode(specs: Sequence[TensorSpec], arrays: Mapping[str, ArrayLike]) -> bytes:
