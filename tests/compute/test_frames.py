@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infernet.compute.frames import FrameBuffer, Kind, decode_error, encode_error, encode_frame, read_frame
@@ -12,6 +12,7 @@ from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryL
 frames = st.lists(st.tuples(st.sampled_from(Kind), st.binary(max_size=50)), max_size=5)
 
 
+@settings(deadline=None)
 @given(frames, st.integers(1, 20))
 def test_frames_survive_any_cutting_of_the_stream(sent: list[tuple[Kind, bytes]], size: int) -> None:
     stream = b"".join(encode_frame(kind, payload) for kind, payload in sent)
@@ -20,6 +21,7 @@ def test_frames_survive_any_cutting_of_the_stream(sent: list[tuple[Kind, bytes]]
     assert [frame for piece in pieces for frame in buffer.feed(piece)] == sent
 
 
+@settings(deadline=None)
 @given(frames)
 def test_frames_are_read_one_by_one_until_the_end(sent: list[tuple[Kind, bytes]]) -> None:
     stream = io.BytesIO(b"".join(encode_frame(kind, payload) for kind, payload in sent))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from eth_abi import encode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -201,6 +201,7 @@ def test_features_that_do_not_fit_are_rejected_with_expected_and_given(features:
     assert "\n" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_arbitrary_features_run_or_are_rejected(features: bytes) -> None:
     manifest = build_manifest(inputs=[SCORES, PIXELS | {"name": "p"}])
@@ -308,6 +309,7 @@ def inputs_with_arrays(draw: st.DrawFn) -> tuple[dict, np.ndarray]:
     return spec | {"scale": 0 if dtype == "bool" else draw(st.integers(0, 30))}, draw(hnp.arrays(dtype, shape))
 
 
+@settings(deadline=None)
 @given(inputs_with_arrays())
 def test_features_decode_to_what_was_encoded_within_the_scale(case: tuple[dict, np.ndarray]) -> None:
     spec, array = case

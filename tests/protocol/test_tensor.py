@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from eth_abi import decode, encode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -57,6 +57,7 @@ def test_the_golden_vectors_cover_every_dtype() -> None:
     assert {int(case["dtype"]) for case in CASES} == set(DTYPE_CODES.values())
 
 
+@settings(deadline=None)
 @given(tensors)
 def test_what_is_encoded_decodes_to_the_same_bits(tensor: Tensor) -> None:
     decoded = decode_tensor(encode_tensor(tensor))
@@ -65,6 +66,7 @@ def test_what_is_encoded_decodes_to_the_same_bits(tensor: Tensor) -> None:
     assert decoded.values.dtype.isnative
 
 
+@settings(deadline=None)
 @given(tensors)
 def test_the_encoding_is_the_one_that_eth_abi_writes(tensor: Tensor) -> None:
     packed = tensor.values.astype(tensor.values.dtype.newbyteorder(">")).tobytes()
@@ -78,12 +80,14 @@ def test_the_layout_in_memory_does_not_matter() -> None:
     assert encode_tensor(Tensor(array.astype(">i2"))) == encode_tensor(Tensor(array))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_arbitrary_bytes_decode_or_are_refused_with_a_typed_error(data: bytes) -> None:
     with contextlib.suppress(InvalidInput):
         decode_tensor(data)
 
 
+@settings(deadline=None)
 @given(tensors, st.data())
 def test_a_tensor_cut_short_is_refused(tensor: Tensor, data: st.DataObject) -> None:
     encoded = encode_tensor(tensor)
@@ -132,6 +136,7 @@ def test_an_array_that_no_tensor_holds_is_refused(array: np.ndarray) -> None:
         Tensor(array)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(INT256_MIN, INT256_MAX) | st.integers(-300, 300), max_size=8))
 def test_int256_arrays_round_trip_and_agree_with_eth_abi(values: list[int]) -> None:
     encoded = encode_int256s(np.array(values, dtype=object))
@@ -139,6 +144,7 @@ def test_int256_arrays_round_trip_and_agree_with_eth_abi(values: list[int]) -> N
     assert decode_int256s(encoded).tolist() == values
 
 
+@settings(deadline=None)
 @given(hnp.arrays(st.sampled_from(["int8", "int64", "uint64", "uint8", "bool"]), st.integers(0, 9)))
 def test_int256_arrays_take_every_integer_dtype(array: np.ndarray) -> None:
     assert list(decode(["int256[]"], encode_int256s(array))[0]) == [int(value) for value in array]
@@ -182,6 +188,7 @@ def test_fixed_point_refuses_what_is_not_finite(value: float) -> None:
         to_stored(np.array([1.0, value]), 6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=5), st.integers(0, 30))
 def test_a_value_does_not_depend_on_its_neighbours(values: list[int], scale: int) -> None:
     together = from_stored(np.array(values, dtype=object), scale)
