@@ -66,10 +66,11 @@ class LogSettings(_Section):
 
 
 class PolicySettings(_Section):
-    """Whom the node serves. An empty `allowed_owners` allows everyone who is not denied."""
+    """Whom the node serves, and how it shares work with others; see `protocol.decision.Policy`."""
 
     allowed_owners: tuple[AddressField, ...] = ()
     denied_owners: tuple[AddressField, ...] = ()
+    turn_window_s: int = Field(default=0, ge=0)
 
 
 class ChainSettings(_Section):
@@ -87,7 +88,7 @@ class ChainSettings(_Section):
 class ContainerSettings(_Section):
     """One container that the node serves. A model is served under its own name unless `id` says otherwise."""
 
-    id: str | None = Field(default=None, pattern=r"^[^,\\s]+$")
+    id: str | None = Field(default=None, pattern=r"^[^,\s]+$")
     kind: Literal["model", "python"]
     model: str | None = None
     target: str | None = None
@@ -153,7 +154,9 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     for part in location[:-1]:
         if isinstance(part, str):
             annotation = section.model_fields[part].annotation
-            section = next((kind for kind in getattr(annotation, "__args__", ()) if hasattr(kind, "model_fields")), None)
+            section = next(
+                (kind for kind in getattr(annotation, "__args__", ()) if hasattr(kind, "model_fields")), None
+            )
             section = section or annotation
     return list(section.model_fields)
 

@@ -14,9 +14,7 @@ STALE_AFTER_S = 30.0
 """A chain whose endpoint has not answered for this long makes the node unhealthy."""
 
 
-def build_routes(
-    chains: Mapping[tuple[ChainId, Address], ChainService], containers: Sequence[str]
-) -> list[Route]:
+def build_routes(chains: Mapping[tuple[ChainId, Address], ChainService], containers: Sequence[str]) -> list[Route]:
     """The routes of a node that serves these containers on these chains."""
 
     async def get_health(_: Request) -> Response:

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from infernet.app.node import RunningNode, start_node
@@ -20,6 +19,7 @@ from infernet.settings import (
     ContainerSettings,
     JournalSettings,
     ModelSettings,
+    PolicySettings,
     Settings,
 )
 from infernet.store.journal import Job
@@ -30,21 +30,47 @@ DEPLOYER, USER, FIRST_NODE = 0, 1, 2
 FASTEST_POLL_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
 class LocalNetwork:
-    """What runs.
+    """What runs. Nodes may join while it does.
 
     Attributes:
         client: the user's client, attached to the Coordinator.
         user: the funded account that `client` signs with.
     """
 
-    chain: LocalChain
-    coordinator: Address
-    client: AsyncClient
-    user: LocalSigner
-    nodes: tuple[RunningNode, ...]
-    folder: Path
+    def __init__(
+        self,
+        chain: LocalChain,
+        coordinator: Address,
+        client: AsyncClient,
+        user: LocalSigner,
+        settings: Settings,
+        folder: Path,
+        stack: AsyncExitStack,
+    ) -> None:
+        self.chain = chain
+        self.coordinator = coordinator
+        self.client = client
+        self.user = user
+        self.nodes: list[RunningNode] = []
+        self._settings = settings
+        self._folder = folder
+        self._stack = stack
+
+    async def add_node(self, on_job: Callable[[Job], None] | None = None) -> RunningNode:
+        """One more node, with an account, a journal and an API port of its own."""
+        number = len(self.nodes)
+        api = self._settings.api
+        settings = self._settings.model_copy(
+            update={
+                "journal": JournalSettings(path=self._folder / f"node-{number + 1}" / "journal.sqlite"),
+                "api": api.model_copy(update={"port": api.port + number if api.port else 0}),
+            }
+        )
+        signer = LocalSigner(self.chain.accounts[FIRST_NODE + number].private_key)
+        node = await self._stack.enter_async_context(start_node(settings, signer, on_job=on_job))
+        self.nodes.append(node)
+        return node
 
 
 @asynccontextmanager
@@ -57,17 +83,18 @@ async def start_network(
     api_port: int = 0,
     block_time_s: float | None = 1.0,
     poll_interval_s: float | None = None,
-    on_job: Callable[[int, Job], None] | None = None,
+    turn_window_s: int = 0,
 ) -> AsyncIterator[LocalNetwork]:
     """A network that runs until the end of the `async with`, and leaves nothing behind.
 
     Args:
         containers: what every node serves.
         model_store: the folder of the model store that the nodes read.
+        port: of the chain (0: a free one).
         api_port: of the first node; the others take the ports after it (0: free ones).
         block_time_s: seconds between blocks, None for a block with each transaction.
         poll_interval_s: pause between two looks at the chain; a tenth of the block time by default.
-        on_job: told the number of the node and every job of its that ended.
+        turn_window_s: seconds over which the nodes spread their answers.
     """
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="infernet-"))
@@ -75,36 +102,28 @@ async def start_network(
         chain = await stack.enter_async_context(AnvilChain(port=port, block_time_s=block_time_s))
         coordinator = await _deploy_coordinator(chain)
         user = LocalSigner(chain.accounts[USER].private_key)
-        client = await stack.enter_async_context(AsyncClient(chain.rpc_url, user))
-        await client.attach(coordinator)
-        running = []
-        for number in range(nodes):
-            settings = Settings(
-                journal=JournalSettings(path=folder / f"node-{number + 1}" / "journal.sqlite"),
-                models=ModelSettings(store=model_store),
-                api=ApiSettings(port=api_port + number if api_port else 0),
-                chains=(
-                    ChainSettings(
-                        rpc_url=chain.rpc_url,
-                        chain_id=chain.chain_id,
-                        coordinator=coordinator,
-                        poll_interval_s=poll_interval_s or max(FASTEST_POLL_S, (block_time_s or 0.0) / 10),
-                    ),
+        client = await AsyncClient.connect(chain.rpc_url, signer=user, coordinator=coordinator)
+        await stack.enter_async_context(client)
+        settings = Settings(
+            models=ModelSettings(store=model_store),
+            api=ApiSettings(port=api_port),
+            policy=PolicySettings(turn_window_s=turn_window_s),
+            chains=(
+                ChainSettings(
+                    rpc_url=chain.rpc_url,
+                    chain_id=chain.chain_id,
+                    coordinator=coordinator,
+                    poll_interval_s=poll_interval_s or max(FASTEST_POLL_S, (block_time_s or 0.0) / 10),
                 ),
-                containers=tuple(containers),
-            )
-            signer = LocalSigner(chain.accounts[FIRST_NODE + number].private_key)
-            report = _number_jobs(number, on_job)
-            running.append(await stack.enter_async_context(start_node(settings, signer, on_job=report)))
-        yield LocalNetwork(chain, coordinator, client, user, tuple(running), folder)
+            ),
+            containers=tuple(containers),
+        )
+        network = LocalNetwork(chain, coordinator, client, user, settings, folder, stack)
+        for _ in range(nodes):
+            await network.add_node()
+        yield network
 
 
 async def _deploy_coordinator(chain: LocalChain) -> Address:
-    async with AsyncClient(chain.rpc_url, LocalSigner(chain.accounts[DEPLOYER].private_key)) as deployer:
+    async with await AsyncClient.connect(chain.rpc_url, chain.accounts[DEPLOYER].private_key) as deployer:
         return await deployer.deploy("EIP712Coordinator")
-
-
-def _number_jobs(number: int, on_job: Callable[[int, Job], None] | None) -> Callable[[Job], None] | None:
-    return None if on_job is None else lambda job: on_job(number, job)
-
-

@@ -162,6 +162,7 @@ def _build_pipeline(
             containers=frozenset(containers),
             allowed_owners=frozenset(map(Address, settings.policy.allowed_owners)),
             denied_owners=frozenset(map(Address, settings.policy.denied_owners)),
+            turn_window_s=settings.policy.turn_window_s,
         ),
         gas_policy=GasPolicy(
             tip=Wei(chain.tip_wei), max_fee=None if chain.max_fee_wei is None else Wei(chain.max_fee_wei)

@@ -58,7 +58,9 @@ async def _look(settings: Settings) -> list[Finding]:
                 balance = await rpc.fetch_balance(address) if address else None
                 funded = balance is None or balance > 0
                 detail = f"{chain.rpc_url}" if balance is None else f"{chain.rpc_url}, balance {balance / 1e18:.6f}"
-                findings.append(Finding(name, funded, detail if funded else f"{address} has no coin for gas: send some"))
+                findings.append(
+                    Finding(name, funded, detail if funded else f"{address} has no coin for gas: send some")
+                )
             except InfernetError as error:
                 findings.append(Finding(name, False, error.message))
     for settings_of_one in settings.containers:

@@ -10,8 +10,14 @@ import click
 import typer
 
 import infernet
-from infernet.cli import check, demo, dev, init, models, node, request
+from infernet.cli import models
+from infernet.cli.check import check
+from infernet.cli.demo import demo
+from infernet.cli.dev import dev
+from infernet.cli.init import init
+from infernet.cli.node import node
 from infernet.cli.output import errors, print_error, set_up_logs
+from infernet.cli.request import request
 from infernet.errors import InfernetError
 
 app = typer.Typer(
@@ -38,12 +44,12 @@ def _root(
     """The AI coprocessor for smart contracts."""
 
 
-app.command("demo")(demo.demo)
-app.command("dev")(dev.dev)
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("node")(node.node)
-app.command("request")(request.request)
+app.command("demo")(demo)
+app.command("dev")(dev)
+app.command("init")(init)
+app.command("check")(check)
+app.command("node")(node)
+app.command("request")(request)
 app.add_typer(models.app, name="models")
 
 

@@ -221,7 +221,6 @@ class ChainPipeline:
             return self._end(replace(job, state="dropped", code="subscription.over"))
         done = await self._runner.run(job, tracked, self._follower.recent_blocks)
         if done.state != "computed":
-            log.warning("job.failed", job=job.key, code=done.code, reason=done.note)
             return self._end(done)
         self._journal.save_job(done)
         return self._sender.submit(done)
@@ -232,7 +231,7 @@ class ChainPipeline:
 
     def _job_ended(self, job: Job) -> None:
         """This node is done with an interval; look at the subscription's next one."""
-        level = log.info if job.state == "delivered" else log.warning
+        level = log.warning if job.state == "failed" else log.info
         level(f"job.{job.state}", job=job.key, code=job.code, reason=job.note)
         self._busy.pop(job.key.subscription, None)
         self._book.set_answered(job.key)

@@ -132,7 +132,7 @@ class Sender:
         if self._next_nonce is None:
             mined = await self._chain.fetch_nonce(self._signer.address, at=head.hash)
             self._next_nonce = max([mined, *(p.signed.transaction.nonce + 1 for p in self._pending)])
-        ready = [job for job in self._held.values() if self._is_ready(job, head)]
+        ready = [job for job in list(self._held.values()) if self._is_ready(job, head)]
         for start in range(0, len(ready), BATCH):
             await self._deliver_batch(ready[start : start + BATCH], head)
 

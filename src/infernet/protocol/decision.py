@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, split_chain
+from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, keccak, split_chain
 from infernet.protocol.interval import compute_interval, compute_interval_end, compute_interval_start
 from infernet.protocol.subscription import DelegateRequest, Mode, Subscription
 from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp
@@ -52,12 +52,20 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an operator agrees to serve. An empty `allowed_owners` allows everyone who is not denied."""
+    """What an operator agrees to serve.
+
+    Attributes:
+        containers: ids of the containers that this node runs.
+        allowed_owners: empty allows everyone who is not denied.
+        turn_window_s: seconds over which the nodes of a container spread, so that they need not race for an answer
+            that one of them can give. 0 answers at once.
+    """
 
     node: Address
     containers: frozenset[str]
     allowed_owners: frozenset[Address] = frozenset()
     denied_owners: frozenset[Address] = frozenset()
+    turn_window_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,21 @@ def _schedule(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: in
         if ends_at is None or interval >= terms.frequency:
             return Drop("completed", "this subscription has no interval left for this node")
         return Wait(ends_at, "interval.done")
+    starts_at = compute_interval_start(terms.active_at, terms.period, interval)
+    if terms.node == ZERO_ADDRESS:
+        turn_at = starts_at + compute_turn_delay(tracked.key, interval, policy.node, policy.turn_window_s)
+        if head.timestamp < turn_at:
+            return Wait(Timestamp(turn_at), "turn")
     if head.base_fee > terms.max_gas_price:
         return Wait(Timestamp(head.timestamp + 1), "gas.price")
-    return Run(interval, compute_interval_start(terms.active_at, terms.period, interval), ends_at)
+    return Run(interval, starts_at, ends_at)
+
+
+def compute_turn_delay(key: SubscriptionKey, interval: Interval, node: Address, window_s: int) -> int:
+    """Seconds after the interval's start at which it is this node's turn, below `window_s`.
+
+    `keccak256(abi.encode(owner, id, interval, node)) * window_s >> 256`: every node computes every node's turn alike.
+    """
+    words = (bytes.fromhex(key.owner[2:]), key.id.to_bytes(4), interval.to_bytes(4), bytes.fromhex(node[2:]))
+    digest = keccak(b"".join(word.rjust(32, b"\0") for word in words))
+    return int.from_bytes(digest) * window_s >> 256

@@ -1,0 +1,255 @@
+"""The demonstration: a model trained on real data answers contracts on a local network, in four ways."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infernet.app.network import LocalNetwork, start_network
+from infernet.client import AsyncClient, Output
+from infernet.models.store import ModelStore
+from infernet.protocol.model_codec import decode_outputs, encode_features
+from infernet.settings import ContainerSettings
+from infernet.types import Address, Receipt
+from infernet.workflows.digits import TrainedDigits, train_digits
+
+ROWS = 20
+INTERVALS = 3
+PERIOD_S = 3
+BLOCK_TIME_S = 1.0
+NODES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something happened: when, in which block, at what cost."""
+
+    at_s: float
+    text: str
+    block: int | None = None
+    gas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the demonstration begins."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One digit that was classified: 64 pixels from 0 to 16, what the model says, what it is."""
+
+    pixels: tuple[int, ...]
+    label: int
+    truth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The digits of a section."""
+
+    pictures: tuple[Picture, ...]
+
+
+Event = Line | Section | Pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the summary. Gas is for one request and one delivery, on average."""
+
+    flow: str
+    answers: int
+    right: int
+    request_gas: int
+    delivery_gas: int
+    blocks: float
+    """From the block of the request (or the interval's first) to the block of the delivery, on average."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the demonstration found."""
+
+    accuracy: float = 0.0
+    rows: list[Row] = field(default_factory=list)
+    took_s: float = 0.0
+
+
+async def run_demo(report: Callable[[Event], None]) -> Summary:
+    """Train, start the network, ask in four ways. Nothing is left behind when this returns or is cancelled."""
+    with tempfile.TemporaryDirectory(prefix="infernet-demo-") as folder:
+        return await _Demo(report, Path(folder)).run()
+
+
+class _Demo:
+    def __init__(self, report: Callable[[Event], None], folder: Path) -> None:
+        self._report = report
+        self._folder = folder
+        self._began_s = time.monotonic()
+        self._summary = Summary()
+
+    async def run(self) -> Summary:
+        self._report(Section("A model, a chain, a node"))
+        model = await asyncio.to_thread(train_digits, self._folder / "digits")
+        self._summary.accuracy = model.accuracy
+        self._say(
+            f"trained {model.manifest.name} on handwritten digits; right on {model.accuracy:.1%} of "
+            f"{len(model.labels)} rows held out"
+        )
+        store = self._folder / "models"
+        stored = ModelStore(store).add(model.folder)
+        self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:16]}…")
+        containers = [ContainerSettings(kind="model", model=model.manifest.name)]
+        async with start_network(containers, store, block_time_s=BLOCK_TIME_S) as network:
+            self._say(f"chain {network.chain.chain_id} at {network.chain.rpc_url}, Coordinator {network.coordinator}")
+            self._say_node(network)
+            await self._ask(network, model)
+        self._summary.took_s = time.monotonic() - self._began_s
+        return self._summary
+
+    async def _ask(self, network: LocalNetwork, model: TrainedDigits) -> None:
+        container = model.manifest.name
+        client, coordinator = network.client, network.coordinator
+        classifier, feed, signed = await asyncio.gather(
+            client.deploy("DigitsClassifier", coordinator, container),
+            client.deploy("DigitsFeed", coordinator, container),
+            client.deploy("SignedDigits", coordinator, network.user.address),
+        )
+        self._say("deployed the consumers DigitsClassifier, DigitsFeed and SignedDigits")
+        await self._show_callbacks(client, classifier, model)
+        await self._show_subscription(client, feed, model)
+        await self._show_signed(network, signed, model)
+        await self._show_redundancy(network, classifier, model)
+
+    async def _show_callbacks(self, client: AsyncClient, classifier: Address, model: TrainedDigits) -> None:
+        self._report(Section(f"(a) A contract classifies {ROWS} held-out digits through callbacks"))
+        receipts = await asyncio.gather(*(self._classify(client, classifier, model, row, 1) for row in range(ROWS)))
+        keys = [client.read_created(receipt)[0] for receipt in receipts]
+        blocks = sorted({receipt.block_number for receipt in receipts})
+        self._say(f"{ROWS} requests", block=blocks[-1], gas=_mean([receipt.gas_used for receipt in receipts]))
+        outputs = await asyncio.gather(*(client.wait_output(key) for key in keys))
+        await self._note_answers("callback", client, classifier, model, receipts, list(outputs))
+
+    async def _note_answers(
+        self,
+        flow: str,
+        client: AsyncClient,
+        classifier: Address,
+        model: TrainedDigits,
+        receipts: list[Receipt],
+        outputs: list[Output],
+    ) -> None:
+        """Read the labels back from the contract: what counts is what it received."""
+        answers = await asyncio.gather(
+            *(client.read(classifier, "DigitsClassifier", "answers", output.key.id) for output in outputs)
+        )
+        pictures = tuple(
+            Picture(tuple(int(p) for p in model.pixels[row]), answer[0], int(model.labels[row]))
+            for row, answer in enumerate(answers)
+        )
+        right = sum(picture.label == picture.truth for picture in pictures)
+        for block in sorted({output.block_number for output in outputs}):
+            there = [output for output in outputs if output.block_number == block]
+            self._say(f"{len(there)} answers delivered", block=block, gas=_mean([o.gas_used for o in there]))
+        self._report(Pictures(pictures))
+        self._say(f"{right} of {len(pictures)} right: accuracy {right / len(pictures):.1%} against the true labels")
+        self._add_row(flow, receipts, outputs, right)
+
+    async def _show_subscription(self, client: AsyncClient, feed: Address, model: TrainedDigits) -> None:
+        self._report(Section(f"(b) A subscription reads its features from the contract, {INTERVALS} intervals"))
+        rows = range(ROWS, ROWS + INTERVALS)
+        # Sent one after the other by one account, so they are mined, and shown to the model, in this order.
+        await asyncio.gather(*(client.transact(feed, "DigitsFeed", "addRow", bytes(model.pixels[row])) for row in rows))
+        receipt = await client.transact(feed, "DigitsFeed", "start", PERIOD_S, INTERVALS)
+        (key,) = client.read_created(receipt)
+        self._say(f"subscribed: an answer every {PERIOD_S} s", block=receipt.block_number, gas=receipt.gas_used)
+        outputs, right = [], 0
+        for interval in range(1, INTERVALS + 1):
+            output = await client.wait_output(key, interval=interval)
+            label = await client.read(feed, "DigitsFeed", "labels", key.id, interval)
+            truth = int(model.labels[ROWS + interval - 1])
+            right += label == truth
+            outputs.append(output)
+            self._say(f"interval {interval}: {label}, it is {truth}", block=output.block_number, gas=output.gas_used)
+        self._summary.rows.append(
+            Row("subscription", len(outputs), right, receipt.gas_used, _mean([o.gas_used for o in outputs]), 1.0)
+        )
+
+    async def _show_signed(self, network: LocalNetwork, consumer: Address, model: TrainedDigits) -> None:
+        self._report(Section("(c) Signed off chain, created and answered in one transaction of the node"))
+        row, client = ROWS + INTERVALS, network.client
+        features = encode_features(model.manifest, {"pixels": model.pixels[row : row + 1]})
+        head = await client.chain.fetch_head()
+        request = await client.sign_delegate(consumer, model.manifest.name, features)
+        self._say(f"signed request {request.nonce} for SignedDigits; nothing sent to the chain")
+        api_url = network.nodes[0].api_url or ""
+        key = await client.post_delegate(api_url, request)
+        self._say(f"handed to {api_url}")
+        output = await client.wait_output(key)
+        label = int(decode_outputs(model.manifest, output.output)["label"][0])
+        stored = await client.read(consumer, "SignedDigits", "lastLabel")
+        truth = int(model.labels[row])
+        self._say(f"created and answered: {stored}, it is {truth}", block=output.block_number, gas=output.gas_used)
+        blocks = float(output.block_number - head.number)
+        self._summary.rows.append(Row("signed", 1, int(label == stored == truth), 0, output.gas_used, blocks))
+
+    async def _show_redundancy(self, network: LocalNetwork, classifier: Address, model: TrainedDigits) -> None:
+        self._report(Section(f"(d) Redundancy {NODES}: one request, answers of {NODES} different nodes"))
+        client, row = network.client, ROWS + INTERVALS + 1
+        await network.add_node()
+        self._say_node(network)
+        receipt = await self._classify(client, classifier, model, row, NODES)
+        (key,) = client.read_created(receipt)
+        self._say(f"one request for {NODES} answers", block=receipt.block_number, gas=receipt.gas_used)
+        outputs = list(
+            await asyncio.gather(*(client.wait_output(key, redundancy=ordinal + 1) for ordinal in range(NODES)))
+        )
+        names = {node.address: number for number, node in enumerate(network.nodes, 1)}
+        truth, right = int(model.labels[row]), 0
+        for output in outputs:
+            label = int(decode_outputs(model.manifest, output.output)["label"][0])
+            right += label == truth
+            self._say(
+                f"answer {output.redundancy} by node {names[output.node]}: {label}, it is {truth}",
+                block=output.block_number,
+                gas=output.gas_used,
+            )
+        self._add_row("redundancy 2", [receipt], outputs, right)
+
+    async def _classify(
+        self, client: AsyncClient, classifier: Address, model: TrainedDigits, row: int, redundancy: int
+    ) -> Receipt:
+        function = "classify(bytes,uint16)"
+        return await client.transact(classifier, "DigitsClassifier", function, bytes(model.pixels[row]), redundancy)
+
+    def _say_node(self, network: LocalNetwork) -> None:
+        node = network.nodes[-1]
+        self._say(f"node {len(network.nodes)} {node.address} joined, serves {', '.join(node.containers)}")
+
+    def _add_row(self, flow: str, receipts: list[Receipt], outputs: list[Output], right: int) -> None:
+        requested = [receipts[min(i, len(receipts) - 1)].block_number for i in range(len(outputs))]
+        waits = [output.block_number - block for output, block in zip(outputs, requested, strict=True)]
+        self._summary.rows.append(
+            Row(
+                flow,
+                len(outputs),
+                right,
+                _mean([receipt.gas_used for receipt in receipts]),
+                _mean([output.gas_used for output in outputs]),
+                sum(waits) / len(waits),
+            )
+        )
+
+    def _say(self, text: str, *, block: int | None = None, gas: int | None = None) -> None:
+        self._report(Line(time.monotonic() - self._began_s, text, block, gas))
+
+
+def _mean(values: list[int]) -> int:
+    return round(sum(values) / len(values))
