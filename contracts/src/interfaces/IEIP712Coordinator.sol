@@ -10,6 +10,7 @@ import {ICoordinator} from "./ICoordinator.sol";
 /// - The signed message is `DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)` in the domain
 ///   name "InfernetCoordinator", version "1", this chain, this contract.
 /// - The owner answers `signer()` (see `IDelegator`): an EOA, or a contract with ERC-1271.
+///   A signer that has code is asked by ERC-1271 only. Nothing at all can be entered while owner and signer are asked.
 /// - Each (owner, nonce) has one permanent bit. Once it is set no signature under that nonce is looked at again.
 /// - The id of a delegated subscription is `2^31 | nonce`.
 interface IEIP712Coordinator is ICoordinator {
