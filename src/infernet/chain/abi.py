@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError, ParseError
-
 from infernet.errors import InvalidInput, RetryLater
-from infernet.protocol.hashing import keccak, to_address
+from infernet.protocol.abi_codec import decode_abi, encode_abi
+from infernet.protocol.hashing import keccak
 
 _SHOWN_LENGTH = 200
 
@@ -112,23 +110,13 @@ class ContractAbi:
         """
         item = self.find_function(function, argument_count)
         try:
-            values = decode_values(item.output_types, data)
-        except (DecodingError, OverflowError) as error:
+            values = decode_abi(item.output_types, data)
+        except InvalidInput as error:
             what = "nothing" if not data else f"{len(data)} bytes that do not fit its ABI"
             raise RetryLater(
                 "chain.bad_answer", f"{self.name}.{item.signature} returned {what}: is it that contract?"
             ) from error
         return values[0] if len(values) == 1 else values
-
-
-def decode_values(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
-    """`eth_abi.decode`, with every address checksummed.
-
-    Raises:
-        DecodingError: the bytes do not fit the types.
-    """
-    values = decode(types, data, strict=False)
-    return tuple(_checksum(kind, value) for kind, value in zip(types, values, strict=True))
 
 
 def format_value(value: object) -> str:
@@ -150,8 +138,8 @@ def _encode_values(what: str, types: Sequence[str], values: Sequence[Any]) -> by
             "abi.arguments", f"{what} takes {len(types)} arguments ({', '.join(types)}), not {len(values)}"
         )
     try:
-        return encode(types, [_plain(value) for value in values])
-    except (EncodingError, ParseError, TypeError, ValueError, OverflowError) as error:
+        return encode_abi(types, [_plain(value) for value in values])
+    except (InvalidInput, TypeError, ValueError, OverflowError) as error:
         raise InvalidInput("abi.arguments", f"{what}: {' '.join(str(error).split())}") from error
 
 
@@ -160,10 +148,6 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "as_tuple"):
         return _plain(value.as_tuple())
     return type(value)(map(_plain, value)) if type(value) in (tuple, list) else value
-
-
-def _checksum(kind: str, value: Any) -> Any:
-    return to_address(value) if kind == "address" else value
 
 
 def _write_type(value: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ def read_artifact(path: Path) -> Artifact:
     """
     try:
         return _parse(path.stem, path.read_text("utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             "artifact.unreadable", f"{path} is no contract artifact ({error}): it needs abi and bytecode"
         ) from error

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from eth_abi.exceptions import DecodingError
-
-from infernet.chain.abi import AbiItem, decode_values, format_value
+from infernet.chain.abi import AbiItem, format_value
 from infernet.chain.artifacts import list_artifacts, load_artifact
-from infernet.errors import JobRejected
+from infernet.errors import InvalidInput, JobRejected
+from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import keccak
 
 _PANICS = {
@@ -73,8 +72,8 @@ def decode_revert(data: bytes, errors: ErrorTable | None = None, _depth: int = 0
     if item is None:
         return _unknown(data)
     try:
-        values = decode_values(item.input_types, body)
-    except (DecodingError, OverflowError):
+        values = decode_abi(item.input_types, body)
+    except InvalidInput:
         return _unknown(data)
     inner = _decode_inner(item, values, errors, _depth)
     shown = ", ".join(
@@ -98,8 +97,8 @@ def build_revert_error(data: bytes, said: str = "", errors: ErrorTable | None = 
 
 def _decode_builtin(name: str, kind: str, body: bytes, data: bytes) -> Revert:
     try:
-        (value,) = decode_values((kind,), body)
-    except (DecodingError, OverflowError):
+        (value,) = decode_abi((kind,), body)
+    except InvalidInput:
         if name == "Error" and len(body) > _STRING_HEAD_BYTES:  # cut off, as the Coordinator cuts a long reason
             text = body[_STRING_HEAD_BYTES:].decode("utf-8", "ignore") + "…"
             return Revert(name, f"Error({format_value(text)})", {"message": text})

@@ -1,0 +1,7 @@
+"""Ask for model outputs and use contracts, from Python: `AsyncClient`, and `Client` for code without an event loop."""
+
+from infernet.client.async_client import AsyncClient
+from infernet.client.outputs import Output
+from infernet.client.sync_client import Client
+
+__all__ = ["AsyncClient", "Client", "Output"]

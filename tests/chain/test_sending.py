@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from infernet.chain.anvil import AnvilChain
+from infernet.chain.artifacts import load_artifact
+from infernet.chain.fees import Fees
+from infernet.chain.local import DEV_ACCOUNTS
+from infernet.chain.rpc import RpcChain
+from infernet.chain.sending import Message, add_headroom, build_transaction, send_and_wait, submit
+from infernet.errors import JobRejected, RetryLater
+from infernet.keys.signer import LocalSigner
+from infernet.types import ChainId, Gas, Wei
+
+SIGNER = LocalSigner(DEV_ACCOUNTS[0].private_key)
+OTHER = DEV_ACCOUNTS[1].address
+LOCAL = ChainId(31337)
+
+
+def test_headroom_is_a_fifth_and_ends_at_the_blocks_limit() -> None:
+    assert add_headroom(100_000, Gas(30_000_000)) == 120_000
+    assert add_headroom(29_000_000, Gas(30_000_000)) == 30_000_000
+    assert add_headroom(31_000_000, Gas(30_000_000)) == 31_000_000
+
+
+def test_a_transaction_carries_its_message() -> None:
+    message = Message(OTHER, b"x", Wei(5))
+    transaction = build_transaction(message, LOCAL, 7, Gas(21_000), Fees(Wei(9), Wei(3)))
+    assert (transaction.to, transaction.data, transaction.value, transaction.nonce) == (OTHER, b"x", 5, 7)
+    assert (transaction.max_fee, transaction.max_priority_fee, transaction.gas) == (9, 3, 21_000)
+
+
+@pytest.mark.chain
+async def test_money_arrives(rpc: RpcChain) -> None:
+    before = await rpc.fetch_balance(OTHER)
+    receipt = await send_and_wait(rpc, SIGNER, Message(OTHER, b"", Wei(123)), LOCAL)
+    assert receipt.gas_used == 21_000
+    assert await rpc.fetch_balance(OTHER) == before + 123
+
+
+@pytest.mark.chain
+async def test_what_reverts_is_refused_before_it_is_sent(rpc: RpcChain) -> None:
+    data = load_artifact("EIP712Coordinator").encode_deployment()
+    coordinator = (await send_and_wait(rpc, SIGNER, Message(None, data), LOCAL)).contract_address
+    assert coordinator is not None
+    nonce = await rpc.fetch_nonce(SIGNER.address)
+    cancel = load_artifact("EIP712Coordinator").encode_call("cancelSubscription", [1])
+    with pytest.raises(JobRejected) as caught:
+        await send_and_wait(rpc, SIGNER, Message(coordinator, cancel), LOCAL)
+    assert caught.value.code == "revert.SubscriptionNotFound"
+    assert await rpc.fetch_nonce(SIGNER.address) == nonce
+    with pytest.raises(JobRejected) as caught:
+        await send_and_wait(rpc, SIGNER, Message(coordinator, cancel, gas=Gas(100_000)), LOCAL)
+    assert caught.value.code == "revert.SubscriptionNotFound"
+    assert await rpc.fetch_nonce(SIGNER.address) == nonce + 1
+
+
+@pytest.mark.chain
+async def test_what_is_not_mined_in_time_may_still_come(anvil: AnvilChain, rpc: RpcChain) -> None:
+    await anvil.set_automine(False)
+    with pytest.raises(RetryLater) as caught:
+        await send_and_wait(rpc, SIGNER, Message(OTHER, b""), LOCAL, timeout_s=0.1)
+    assert caught.value.code == "tx.not_mined"
+    await anvil.mine()
+    assert (await rpc.fetch_receipts([caught.value.fields["tx_hash"]]))[0] is not None  # type: ignore[list-item]
+
+
+@pytest.mark.chain
+async def test_waiting_transactions_are_counted_in_the_next_nonce(anvil: AnvilChain, rpc: RpcChain) -> None:
+    await anvil.set_automine(False)
+    hashes = [await submit(rpc, SIGNER, Message(OTHER, b"", Wei(n)), LOCAL) for n in range(3)]
+    await anvil.mine()
+    assert all(receipt and receipt.succeeded for receipt in await rpc.fetch_receipts(hashes))
+
+
+@pytest.mark.chain
+async def test_a_base_fee_above_the_callers_cap_is_for_later(rpc: RpcChain) -> None:
+    with pytest.raises(RetryLater) as caught:
+        await send_and_wait(rpc, SIGNER, Message(OTHER, b""), LOCAL, max_fee_cap=Wei(1))
+    assert caught.value.code == "fees.above_cap"
