@@ -8,7 +8,7 @@ from pathlib import Path
 import infernet
 from infernet.protocol.calldata import FUNCTIONS, GET_MODEL_FEATURES, SIGNER
 from infernet.protocol.events import EVENTS
-from infernet.protocol.subscription import DELEGATE_REQUEST, FIELDS
+from infernet.protocol.subscription import DELEGATE_FIELDS, FIELDS
 
 ARTIFACTS = Path(infernet.__file__).parent / "artifacts"
 
@@ -44,7 +44,7 @@ def structs_of(name: str) -> list[tuple[str, list[dict]]]:
 def test_every_function_is_one_of_the_contracts():
     contracts = functions_of("EIP712Coordinator") | functions_of("ISubscriptionConsumer") | functions_of("IDelegator")
     for function in FUNCTIONS:
-        assert contracts[function.signature] == function.outputs.abi
+        assert contracts[function.signature] == f"({','.join(function.returned_types)})"
 
 
 def test_what_consumers_answer_is_asked_of_consumers():
@@ -71,4 +71,4 @@ def test_the_structs_have_the_same_fields_in_the_same_order():
         if name == "struct Subscription":
             assert fields == [(solidity, kind.abi) for _, solidity, kind in FIELDS]
         else:
-            assert fields == [(inner, kind.abi) for inner, kind in DELEGATE_REQUEST.components]
+            assert fields == [(inner, kind.abi) for inner, kind in DELEGATE_FIELDS.items()]

@@ -14,17 +14,6 @@ from infernet.protocol.calldata import Delivery, decode_delivery
 from infernet.protocol.subscription import DELEGATE_REQUEST, SUBSCRIPTION_ABI, Subscription
 
 
-def as_eth_abi(request):
-    return (
-        request.nonce,
-        request.expiry,
-        request.subscription.as_tuple(),
-        request.container,
-        request.features,
-        request.signature,
-    )
-
-
 @given(uints(32), uints(32), subscriptions(), blobs, blobs)
 def test_a_delivery_is_encoded_as_eth_abi_does_and_found_again(number, interval, subscription, output, proof):
     data = calldata.encode_deliver_model_output(number, interval, subscription, output, proof)
@@ -44,8 +33,8 @@ def test_a_delivery_is_encoded_as_eth_abi_does_and_found_again(number, interval,
 def test_a_delegated_delivery_is_encoded_as_eth_abi_does_and_found_again(request, interval, output, proof):
     data = calldata.encode_deliver_model_output_delegate(request, interval, output, proof)
     types = [DELEGATE_REQUEST.abi, "uint32", "bytes", "bytes"]
-    assert data[4:] == eth_abi.encode(types, [as_eth_abi(request), interval, output, proof])
-    assert calldata.DELIVER_MODEL_OUTPUT_DELEGATE.decode(data) == (request, interval, output, proof)
+    assert data[4:] == eth_abi.encode(types, [request.as_tuple(), interval, output, proof])
+    assert calldata.DELIVER_MODEL_OUTPUT_DELEGATE.decode(data) == (request.as_tuple(), interval, output, proof)
     assert decode_delivery(data) == Delivery(
         owner=request.subscription.owner,
         id=request.id,
@@ -103,14 +92,14 @@ def test_the_plain_creation_round_trips(container, features, max_gas_price, max_
 @given(subscriptions(), texts, blobs)
 def test_the_creation_with_terms_round_trips(subscription, container, features):
     data = calldata.encode_create_subscription_with_terms(subscription, container, features)
-    assert calldata.CREATE_SUBSCRIPTION_WITH_TERMS.decode(data) == (subscription, container, features)
+    assert calldata.CREATE_SUBSCRIPTION_WITH_TERMS.decode(data) == (subscription.as_tuple(), container, features)
 
 
 @given(delegate_requests)
 def test_the_delegated_creation_round_trips(request):
     data = calldata.encode_create_subscription_delegate(request)
     types = ["uint32", "uint40", SUBSCRIPTION_ABI, "string", "bytes", "bytes"]
-    assert data[4:] == eth_abi.encode(types, as_eth_abi(request))
+    assert data[4:] == eth_abi.encode(types, request.as_tuple())
     assert calldata.decode_create_subscription_delegate(data) == request
 
 
@@ -131,8 +120,7 @@ def test_the_short_calls_round_trip(number, interval, timestamp, caller, active_
             (number, interval, timestamp, caller),
         ),
     ]:
-        types = [part.abi for _, part in function.inputs.components]
-        assert data == function.selector + eth_abi.encode(types, values)
+        assert data == function.selector + eth_abi.encode(function.types, values)
         assert function.decode(data) == values
 
 

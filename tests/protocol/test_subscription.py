@@ -114,7 +114,7 @@ def test_only_21_words_are_a_subscription(subscription, change):
 def test_dirty_upper_bits_are_refused(subscription):
     encoded = bytearray(encode_subscription(subscription))
     encoded[0] = 1
-    with pytest.raises(InvalidInput, match="out of range"):
+    with pytest.raises(InvalidInput, match="not valid ABI data"):
         decode_subscription(bytes(encoded))
 
 

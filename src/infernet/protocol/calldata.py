@@ -5,81 +5,52 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from infernet.protocol.abi import (
-    ADDRESS,
-    BYTES,
-    BYTES32,
-    STRING,
-    UINT16,
-    UINT32,
-    UINT40,
-    UINT48,
-    UINT256,
-    Function,
-    Tuple,
-    Unread,
-    malformed,
+from infernet.protocol.abi import ADDRESS, BYTES, STRING, UINT16, UINT32, UINT40, UINT48, UINT256, Function
+from infernet.protocol.abi_codec import decode_abi
+from infernet.protocol.subscription import (
+    DELEGATE_FIELDS,
+    DELEGATE_REQUEST,
+    SUBSCRIPTION,
+    SUBSCRIPTION_ABI,
+    DelegateRequest,
+    Subscription,
+    build_delegate_request,
+    build_subscription,
+    delegated_id,
 )
-from infernet.protocol.subscription import DELEGATE_REQUEST, SUBSCRIPTION, DelegateRequest, Subscription, delegated_id
 from infernet.types import Address, Gas, Interval, SubscriptionId, Timestamp, Wei
 
 CREATE_SUBSCRIPTION = Function(
     "createSubscription",
-    Tuple(
-        ("container", STRING),
-        ("features", BYTES),
-        ("max_gas_price", UINT48),
-        ("max_gas_limit", UINT32),
-        ("frequency", UINT256),
-        ("period", UINT32),
-        ("redundancy", UINT16),
-    ),
-    Tuple(("id", UINT32)),
+    {
+        "container": STRING,
+        "features": BYTES,
+        "max_gas_price": UINT48,
+        "max_gas_limit": UINT32,
+        "frequency": UINT256,
+        "period": UINT32,
+        "redundancy": UINT16,
+    },
+    UINT32,
 )
 CREATE_SUBSCRIPTION_WITH_TERMS = Function(
-    "createSubscription",
-    Tuple(("subscription", SUBSCRIPTION), ("container", STRING), ("features", BYTES)),
-    Tuple(("id", UINT32)),
+    "createSubscription", {"subscription": SUBSCRIPTION, "container": STRING, "features": BYTES}, UINT32
 )
-CANCEL_SUBSCRIPTION = Function("cancelSubscription", Tuple(("id", UINT32)))
-GET_SUBSCRIPTION_INTERVAL = Function(
-    "getSubscriptionInterval", Tuple(("active_at", UINT40), ("period", UINT32)), Tuple(("interval", UINT32))
-)
+CANCEL_SUBSCRIPTION = Function("cancelSubscription", {"id": UINT32})
+GET_SUBSCRIPTION_INTERVAL = Function("getSubscriptionInterval", {"active_at": UINT40, "period": UINT32}, UINT32)
 DELIVER_MODEL_OUTPUT = Function(
     "deliverModelOutput",
-    Tuple(("id", UINT32), ("interval", UINT32), ("subscription", SUBSCRIPTION), ("output", BYTES), ("proof", BYTES)),
+    {"id": UINT32, "interval": UINT32, "subscription": SUBSCRIPTION, "output": BYTES, "proof": BYTES},
 )
-CREATE_SUBSCRIPTION_DELEGATE = Function(
-    "createSubscriptionDelegate", Tuple(*DELEGATE_REQUEST.components), Tuple(("id", UINT32))
-)
+CREATE_SUBSCRIPTION_DELEGATE = Function("createSubscriptionDelegate", DELEGATE_FIELDS, UINT32)
 DELIVER_MODEL_OUTPUT_DELEGATE = Function(
-    "deliverModelOutputDelegate",
-    Tuple(("request", DELEGATE_REQUEST), ("interval", UINT32), ("output", BYTES), ("proof", BYTES)),
+    "deliverModelOutputDelegate", {"request": DELEGATE_REQUEST, "interval": UINT32, "output": BYTES, "proof": BYTES}
 )
-_DELIVERED_BY_DELEGATE = Tuple(
-    (
-        "request",
-        Tuple(
-            ("nonce", UINT32),
-            ("expiry", BYTES32),
-            ("subscription", SUBSCRIPTION),
-            ("container", Unread("string")),
-            ("features", Unread("bytes")),
-            ("signature", Unread("bytes")),
-        ),
-    ),
-    *DELIVER_MODEL_OUTPUT_DELEGATE.inputs.components[1:],
-)
-"""The arguments without those that the contract ignores where the subscription exists already: a node could put there
-what does not decode, and hide its output from a reader that insists."""
-
-BURN_NONCE = Function("burnNonce", Tuple(("nonce", UINT32)))
+BURN_NONCE = Function("burnNonce", {"nonce": UINT32})
 GET_MODEL_FEATURES = Function(
-    "getModelFeatures",
-    Tuple(("id", UINT32), ("interval", UINT32), ("timestamp", UINT32), ("caller", ADDRESS)),
-    Tuple(("features", BYTES)),
+    "getModelFeatures", {"id": UINT32, "interval": UINT32, "timestamp": UINT32, "caller": ADDRESS}, BYTES
 )
-SIGNER = Function("signer", Tuple(), Tuple(("signer", ADDRESS)))
+SIGNER = Function("signer", {}, ADDRESS)
 
 FUNCTIONS = (
     CREATE_SUBSCRIPTION,
@@ -123,7 +94,7 @@ def encode_create_subscription(
 
 def encode_create_subscription_with_terms(subscription: Subscription, container: str, features: bytes) -> bytes:
     """The form with terms: the subscription's owner must be the caller."""
-    return CREATE_SUBSCRIPTION_WITH_TERMS.encode(subscription, container, features)
+    return CREATE_SUBSCRIPTION_WITH_TERMS.encode(subscription.as_tuple(), container, features)
 
 
 def encode_cancel_subscription(id: SubscriptionId) -> bytes:  # noqa: A002  (the contract's word)
@@ -141,7 +112,7 @@ def encode_deliver_model_output(
     output: bytes,
     proof: bytes = b"",
 ) -> bytes:
-    return DELIVER_MODEL_OUTPUT.encode(id, interval, subscription, output, proof)
+    return DELIVER_MODEL_OUTPUT.encode(id, interval, subscription.as_tuple(), output, proof)
 
 
 def encode_create_subscription_delegate(request: DelegateRequest) -> bytes:
@@ -151,7 +122,7 @@ def encode_create_subscription_delegate(request: DelegateRequest) -> bytes:
 def encode_deliver_model_output_delegate(
     request: DelegateRequest, interval: Interval, output: bytes, proof: bytes = b""
 ) -> bytes:
-    return DELIVER_MODEL_OUTPUT_DELEGATE.encode(request, interval, output, proof)
+    return DELIVER_MODEL_OUTPUT_DELEGATE.encode(request.as_tuple(), interval, output, proof)
 
 
 def encode_burn_nonce(nonce: int) -> bytes:
@@ -177,7 +148,7 @@ def decode_create_subscription_delegate(data: bytes) -> DelegateRequest:
     Raises:
         InvalidInput: `abi.malformed`.
     """
-    return DelegateRequest(*CREATE_SUBSCRIPTION_DELEGATE.decode(data))
+    return build_delegate_request(CREATE_SUBSCRIPTION_DELEGATE.decode(data))
 
 
 def decode_delivery(data: bytes) -> Delivery | None:
@@ -186,27 +157,41 @@ def decode_delivery(data: bytes) -> Delivery | None:
     Raises:
         InvalidInput: `abi.malformed`: a delivery's selector with arguments that do not decode.
     """
-    selector = data[:4]
-    if selector == DELIVER_MODEL_OUTPUT.selector:
-        id_, interval, subscription, output, proof = DELIVER_MODEL_OUTPUT.decode(data)
-    elif selector == DELIVER_MODEL_OUTPUT_DELEGATE.selector:
-        (nonce, _, subscription, *_), interval, output, proof = _DELIVERED_BY_DELEGATE.decode(data[4:])
+    if data[:4] == DELIVER_MODEL_OUTPUT.selector:
+        id_, interval, terms, output, proof = DELIVER_MODEL_OUTPUT.decode(data)
+    elif data[:4] == DELIVER_MODEL_OUTPUT_DELEGATE.selector:
+        nonce, terms, interval, output, proof = _decode_delegated(data[4:])
         id_ = delegated_id(nonce)
     else:
         return None
     return Delivery(
-        owner=subscription.owner, id=id_, interval=interval, subscription=subscription, output=output, proof=proof
+        owner=terms[0],
+        id=id_,
+        interval=interval,
+        subscription=build_subscription(terms),
+        output=output,
+        proof=proof,
     )
+
+
+def _decode_delegated(arguments: bytes) -> tuple[Any, ...]:
+    """What the contract reads where the subscription exists already: of the request, its nonce and its subscription.
+
+    A node could put into the rest what does not decode, and hide its output from a reader that insists.
+    """
+    request_at, interval, output, proof = decode_abi(["uint256", "uint32", "bytes", "bytes"], arguments)
+    nonce, _expiry, terms = decode_abi(["uint32", "bytes32", SUBSCRIPTION_ABI], arguments[request_at:])
+    return nonce, terms, interval, output, proof
 
 
 def decode_subscription_id(returned: bytes) -> SubscriptionId:
     """What `createSubscription` and `createSubscriptionDelegate` return."""
-    return SubscriptionId(_decode_one(CREATE_SUBSCRIPTION, returned))
+    return SubscriptionId(CREATE_SUBSCRIPTION.decode_returned(returned))
 
 
 def decode_subscription_interval(returned: bytes) -> Interval:
     """What `getSubscriptionInterval` returns."""
-    return Interval(_decode_one(GET_SUBSCRIPTION_INTERVAL, returned))
+    return Interval(GET_SUBSCRIPTION_INTERVAL.decode_returned(returned))
 
 
 def decode_model_features(returned: bytes) -> bytes:
@@ -215,7 +200,7 @@ def decode_model_features(returned: bytes) -> bytes:
     Raises:
         InvalidInput: `abi.malformed`: most likely the consumer has no such function.
     """
-    features: bytes = _decode_one(GET_MODEL_FEATURES, returned)
+    features: bytes = GET_MODEL_FEATURES.decode_returned(returned)
     return features
 
 
@@ -225,11 +210,4 @@ def decode_signer(returned: bytes) -> Address:
     Raises:
         InvalidInput: `abi.malformed`: most likely the owner is no `Delegator`.
     """
-    return Address(_decode_one(SIGNER, returned))
-
-
-def _decode_one(function: Function, returned: bytes) -> Any:
-    if not returned:
-        raise malformed(f"{function.name} returned nothing, so there is no contract with it at that address")
-    (value,) = function.outputs.decode(returned)
-    return value
+    return Address(SIGNER.decode_returned(returned))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from infernet.errors import InvalidInput, NodeMisconfigured
-from infernet.protocol.abi import ADDRESS, BYTES, BYTES32, STRING, UINT16, UINT32, AbiType, Tuple, malformed
+from infernet.protocol.abi_codec import decode_abi, malformed
 from infernet.protocol.hashing import keccak
-from infernet.protocol.subscription import SUBSCRIPTION, Subscription
+from infernet.protocol.subscription import SUBSCRIPTION_ABI, Subscription, build_subscription
 from infernet.types import Address, Hash32, Interval, Log, SubscriptionId, TxHash
 
 
@@ -66,14 +65,13 @@ Event = SubscriptionCreated | SubscriptionCancelled | SubscriptionFulfilled | No
 
 
 class EventCodec:
-    """The layout of one event: which fields are topics, which are data."""
+    """The layout of one event: which fields are topics, which are data, each with its ABI type."""
 
-    def __init__(self, build: type[Event], indexed: tuple[tuple[str, AbiType], ...], data: Tuple) -> None:
+    def __init__(self, build: type[Event], indexed: dict[str, str], data: dict[str, str]) -> None:
         self.build = build
         self.indexed = indexed
         self.data = data
-        kinds = [kind for _, kind in indexed + data.components]
-        self.signature = f"{build.__name__}({','.join(kind.abi for kind in kinds)})"
+        self.signature = f"{build.__name__}({','.join([*indexed.values(), *data.values()])})"
         self.topic = keccak(self.signature.encode())
 
     def decode(self, log: Log) -> Event:
@@ -85,11 +83,10 @@ class EventCodec:
         topics = log.topics[1:]
         if len(topics) != len(self.indexed) or any(len(topic) != 32 for topic in topics):
             raise malformed(f"{self.signature} has {len(self.indexed)} indexed fields of 32 bytes")
-        values: dict[str, Any] = {
-            name: kind.decode(topic, 0) for (name, kind), topic in zip(self.indexed, topics, strict=True)
-        }
-        names = (name for name, _ in self.data.components)
-        values.update(zip(names, self.data.decode(log.data), strict=True))
+        values = dict(zip(self.indexed, decode_abi([*self.indexed.values()], b"".join(topics)), strict=True))
+        values.update(zip(self.data, decode_abi([*self.data.values()], log.data), strict=True))
+        if "subscription" in values:
+            values["subscription"] = build_subscription(values["subscription"])
         return self.build(
             coordinator=log.address,
             block_number=log.block_number,
@@ -100,18 +97,18 @@ class EventCodec:
         )
 
 
-_OWNER, _ID = ("owner", ADDRESS), ("id", UINT32)
+_OF = {"owner": "address", "id": "uint32"}
 
 SUBSCRIPTION_CREATED = EventCodec(
     SubscriptionCreated,
-    (_OWNER, _ID, ("container_id", BYTES32)),
-    Tuple(("subscription", SUBSCRIPTION), ("container", STRING), ("features", BYTES)),
+    indexed=_OF | {"container_id": "bytes32"},
+    data={"subscription": SUBSCRIPTION_ABI, "container": "string", "features": "bytes"},
 )
-SUBSCRIPTION_CANCELLED = EventCodec(SubscriptionCancelled, (_OWNER, _ID), Tuple())
+SUBSCRIPTION_CANCELLED = EventCodec(SubscriptionCancelled, indexed=_OF, data={})
 SUBSCRIPTION_FULFILLED = EventCodec(
-    SubscriptionFulfilled, (_OWNER, _ID, ("node", ADDRESS)), Tuple(("interval", UINT32), ("redundancy", UINT16))
+    SubscriptionFulfilled, indexed=_OF | {"node": "address"}, data={"interval": "uint32", "redundancy": "uint16"}
 )
-NONCE_BURNED = EventCodec(NonceBurned, (_OWNER, ("nonce", UINT32)), Tuple())
+NONCE_BURNED = EventCodec(NonceBurned, indexed={"owner": "address", "nonce": "uint32"}, data={})
 
 EVENTS: dict[bytes, EventCodec] = {
     codec.topic: codec for codec in (SUBSCRIPTION_CREATED, SUBSCRIPTION_CANCELLED, SUBSCRIPTION_FULFILLED, NONCE_BURNED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from infernet.protocol.abi import ADDRESS, UINT32, UINT40, UINT256
+from infernet.protocol.abi import ADDRESS, UINT32, UINT40, UINT256, check_fields
+from infernet.protocol.abi_codec import encode_abi
 from infernet.protocol.hashing import keccak
 from infernet.protocol.subscription import FIELDS, SUBSCRIPTION_TYPE, Subscription, compute_struct_hash
 from infernet.types import Address, ChainId, Hash32, Timestamp
@@ -22,7 +23,8 @@ _DOMAIN_PREFIX = DOMAIN_TYPE_HASH + keccak(DOMAIN_NAME.encode()) + keccak(DOMAIN
 
 def compute_domain_separator(chain_id: ChainId, coordinator: Address) -> Hash32:
     """Binds a signature to one Coordinator on one chain."""
-    return keccak(_DOMAIN_PREFIX + UINT256.encode(chain_id, "chain_id") + ADDRESS.encode(coordinator, "coordinator"))
+    check_fields({"chain_id": UINT256, "coordinator": ADDRESS}, (chain_id, coordinator))
+    return keccak(_DOMAIN_PREFIX + encode_abi(["uint256", "address"], [chain_id, coordinator]))
 
 
 def compute_delegate_digest(
@@ -33,12 +35,9 @@ def compute_delegate_digest(
     Raises:
         InvalidInput: `abi.out_of_range`, `address.invalid`: a value does not fit its type.
     """
-    message = keccak(
-        DELEGATE_TYPE_HASH
-        + UINT32.encode(nonce, "nonce")
-        + UINT40.encode(expiry, "expiry")
-        + compute_struct_hash(subscription)
-    )
+    check_fields({"nonce": UINT32, "expiry": UINT40}, (nonce, expiry))
+    head = encode_abi(["bytes32", "uint32", "uint40"], [DELEGATE_TYPE_HASH, nonce, expiry])
+    message = keccak(head + compute_struct_hash(subscription))
     return keccak(b"\x19\x01" + compute_domain_separator(chain_id, coordinator) + message)
 
 

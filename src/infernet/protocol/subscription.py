@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from operator import attrgetter
 from typing import Any
 
 from infernet.errors import InvalidInput
-from infernet.protocol import abi
-from infernet.protocol.abi import ADDRESS, BYTES, BYTES32, STRING, UINT16, UINT32, UINT40, UINT256, AbiType, Uint
+from infernet.protocol.abi import (
+    ADDRESS,
+    BYTES,
+    BYTES32,
+    STRING,
+    UINT8,
+    UINT16,
+    UINT32,
+    UINT40,
+    UINT48,
+    UINT96,
+    UINT128,
+    UINT256,
+    AbiType,
+    build_struct,
+    check_fields,
+)
+from infernet.protocol.abi_codec import decode_abi, encode_abi, malformed
 from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, keccak
 from infernet.types import Address, Gas, Hash32, SubscriptionId, Timestamp, Wei
 
@@ -88,7 +105,7 @@ class Subscription:
     deadline: Timestamp = _NEVER
 
     def __post_init__(self) -> None:
-        SUBSCRIPTION.check(self, "subscription")
+        check_fields(_TYPES, self.as_tuple(), "subscription.")
 
     def as_tuple(self) -> tuple[Any, ...]:
         """The 21 values in the struct's order."""
@@ -104,40 +121,31 @@ FIELDS: tuple[tuple[str, str, AbiType], ...] = (
     ("period", "period", UINT32),
     ("active_at", "activeAt", UINT40),
     ("redundancy", "redundancy", UINT16),
-    ("max_gas_price", "maxGasPrice", Uint(48)),
+    ("max_gas_price", "maxGasPrice", UINT48),
     ("max_gas_limit", "maxGasLimit", UINT32),
-    ("mode", "mode", Uint(8)),
+    ("mode", "mode", UINT8),
     ("node", "node", ADDRESS),
-    ("min_bond", "minBond", Uint(96)),
+    ("min_bond", "minBond", UINT96),
     ("verifier", "verifier", ADDRESS),
     ("verifier_params", "verifierParams", BYTES32),
-    ("verifier_fee", "verifierFee", Uint(96)),
+    ("verifier_fee", "verifierFee", UINT96),
     ("payer", "payer", ADDRESS),
     ("token", "token", ADDRESS),
-    ("fee", "fee", Uint(128)),
+    ("fee", "fee", UINT128),
     ("royalty_to", "royaltyTo", ADDRESS),
     ("royalty_bps", "royaltyBps", UINT16),
     ("deadline", "deadline", UINT40),
 )
 """Every field: its name here, its name in Solidity, its type."""
 
-_NAMES = tuple(name for name, _, _ in FIELDS)
-_VALUES = attrgetter(*_NAMES)
+_TYPES = {name: kind for name, _, kind in FIELDS}
+_VALUES = attrgetter(*_TYPES)
 
-
-def _build_subscription(*values: Any) -> Subscription:
-    fields = dict(zip(_NAMES, values, strict=True))
-    fields["mode"] = Mode(fields["mode"])
-    return Subscription(**fields)
-
-
-SUBSCRIPTION = abi.Tuple(
-    *((name, kind) for name, _, kind in FIELDS), build=_build_subscription, take_apart=Subscription.as_tuple
-)
+SUBSCRIPTION = build_struct(_TYPES)
 """The ABI type of the struct."""
 
 SUBSCRIPTION_ABI = SUBSCRIPTION.abi
-SUBSCRIPTION_BYTES = SUBSCRIPTION.head_bytes
+SUBSCRIPTION_BYTES = 32 * len(FIELDS)
 
 SUBSCRIPTION_TYPE = f"Subscription({','.join(f'{kind.abi} {name}' for _, name, kind in FIELDS)})"
 """The struct's EIP-712 type string."""
@@ -145,9 +153,15 @@ SUBSCRIPTION_TYPE = f"Subscription({','.join(f'{kind.abi} {name}' for _, name, k
 SUBSCRIPTION_TYPE_HASH = keccak(SUBSCRIPTION_TYPE.encode())
 
 
+def build_subscription(values: Sequence[Any]) -> Subscription:
+    """The subscription of the struct's values in its order. Raises as `Subscription` does."""
+    fields = dict(zip(_TYPES, values, strict=True))
+    return Subscription(**{**fields, "mode": Mode(fields["mode"])})
+
+
 def encode_subscription(subscription: Subscription) -> bytes:
     """`abi.encode(subscription)`: 21 words."""
-    return SUBSCRIPTION.encode(subscription, "subscription")
+    return encode_abi([SUBSCRIPTION_ABI], [subscription.as_tuple()])
 
 
 def decode_subscription(data: bytes) -> Subscription:
@@ -157,9 +171,9 @@ def decode_subscription(data: bytes) -> Subscription:
         InvalidInput: `abi.malformed`: fewer or more bytes than that, or a word out of its type's range.
     """
     if len(data) != SUBSCRIPTION_BYTES:
-        raise abi.malformed(f"a subscription has {SUBSCRIPTION_BYTES} bytes, not {len(data)}")
-    subscription: Subscription = SUBSCRIPTION.decode(data)
-    return subscription
+        raise malformed(f"a subscription has {SUBSCRIPTION_BYTES} bytes, not {len(data)}")
+    (values,) = decode_abi([SUBSCRIPTION_ABI], data)
+    return build_subscription(values)
 
 
 def compute_struct_hash(subscription: Subscription) -> Hash32:
@@ -201,7 +215,7 @@ class DelegateRequest:
     signature: bytes
 
     def __post_init__(self) -> None:
-        DELEGATE_REQUEST.check(self, "request")
+        check_fields(DELEGATE_FIELDS, self.as_tuple(), "request.")
         delegated_id(self.nonce)
 
     @property
@@ -209,18 +223,24 @@ class DelegateRequest:
         return delegated_id(self.nonce)
 
     def as_tuple(self) -> tuple[Any, ...]:
-        """The values in the struct's order, the subscription as an object."""
-        return (self.nonce, self.expiry, self.subscription, self.container, self.features, self.signature)
+        """The values in the struct's order, the subscription's as a tuple."""
+        terms = self.subscription.as_tuple()
+        return (self.nonce, self.expiry, terms, self.container, self.features, self.signature)
 
 
-DELEGATE_REQUEST = abi.Tuple(
-    ("nonce", UINT32),
-    ("expiry", UINT40),
-    ("subscription", SUBSCRIPTION),
-    ("container", STRING),
-    ("features", BYTES),
-    ("signature", BYTES),
-    build=DelegateRequest,
-    take_apart=DelegateRequest.as_tuple,
-)
+DELEGATE_FIELDS = {
+    "nonce": UINT32,
+    "expiry": UINT40,
+    "subscription": SUBSCRIPTION,
+    "container": STRING,
+    "features": BYTES,
+    "signature": BYTES,
+}
+DELEGATE_REQUEST = build_struct(DELEGATE_FIELDS)
 """The ABI type of the Solidity struct `DelegateRequest`."""
+
+
+def build_delegate_request(values: Sequence[Any]) -> DelegateRequest:
+    """The request of the struct's values in its order. Raises `abi.out_of_range`, `nonce.out_of_range`."""
+    nonce, expiry, terms, *others = values
+    return DelegateRequest(nonce, expiry, build_subscription(terms), *others)
