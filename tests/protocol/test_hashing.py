@@ -22,7 +22,22 @@ def test_an_address_is_checksummed_however_it_is_written(raw):
     assert to_address(expected) == expected
 
 
-@pytest.mark.parametrize("value", ["", "0x", "ab" * 20, "0x" + "ab" * 19, "0x" + "zz" * 20, b"", bytes(21), 7, None])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "0x",
+        "ab" * 20,
+        "0x" + "ab" * 19,
+        "0x" + "zz" * 20,
+        "0X" + "ab" * 20,
+        "0x" + "ab" * 20 + "\n",
+        b"",
+        bytes(21),
+        7,
+        None,
+    ],
+)
 def test_what_is_no_address_is_refused_in_one_line(value):
     with pytest.raises(InvalidInput) as caught:
         to_address(value)

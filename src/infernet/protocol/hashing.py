@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
+from eth_abi.abi import encode
 from eth_hash.auto import keccak as _keccak
+from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
 
 from infernet.errors import InvalidInput
 from infernet.types import Address, Hash32
 
 ZERO_ADDRESS = Address("0x" + "00" * 20)
 ZERO_HASH = Hash32(bytes(32))
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def keccak(data: bytes) -> Hash32:
@@ -31,20 +30,17 @@ def to_address(value: str | bytes) -> Address:
         if len(value) != 20:
             raise InvalidInput("address.invalid", f"an address has 20 bytes, not {len(value)}", size_bytes=len(value))
         return _checksum(value)
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+    if not is_hex_address(value) or not value.startswith("0x"):
         raise InvalidInput("address.invalid", f"{value!r} is not an address: give 0x and 40 hexadecimal digits")
     address = _checksum(bytes.fromhex(value[2:]))
-    digits = value[2:]
-    if address != value and digits not in (digits.lower(), digits.upper()):
+    if address != value and is_checksum_formatted_address(value):
         raise InvalidInput("address.invalid", f"{value} has a wrong checksum: compare it with its source, {address}?")
     return address
 
 
 @lru_cache(maxsize=16_384)
 def _checksum(raw: bytes) -> Address:
-    digits = raw.hex()
-    nibbles = _keccak(digits.encode()).hex()
-    return Address("0x" + "".join(d.upper() if n > "7" else d for d, n in zip(digits, nibbles, strict=False)))
+    return Address(to_checksum_address(raw))
 
 
 def compute_container_id(container: str) -> Hash32:
@@ -62,8 +58,7 @@ def compute_sdk_container_id(container: str) -> Hash32:
     Raises:
         InvalidInput: `container.invalid`: the name is no text (it holds half of a surrogate pair).
     """
-    name = _encode_name(container)
-    return keccak((32).to_bytes(32) + len(name).to_bytes(32) + name + bytes(-len(name) % 32))
+    return keccak(encode(["bytes"], [_encode_name(container)]))
 
 
 def split_chain(container: str) -> tuple[str, ...]:
