@@ -55,7 +55,7 @@ check: setup  ## Format, lint, types, layers, generated files
 	$(BIN)/python tools/docs.py --check
 
 bench: setup  ## Measure, and write docs/benchmarks.md
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 docs: setup  ## Generate the reference pages in docs/
 	$(BIN)/python tools/docs.py

@@ -1,0 +1,38 @@
+"""Measure everything and write docs/benchmarks.md. `make bench` runs it; `--print` leaves the page alone."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+import structlog
+
+from bench.gas import measure_gas
+from bench.page import PAGE, Figure, render
+from bench.speed import measure_blocks, measure_burst, measure_calls, measure_latency, measure_model
+
+
+async def measure() -> list[Figure]:
+    """Every figure, one measurement after the other: they share the machine."""
+    figures = []
+    for part in (measure_gas, measure_latency, measure_blocks, measure_burst, measure_calls, measure_model):
+        figures += await part()
+    return figures
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--print", action="store_true", dest="only_print", help="print the page, write nothing")
+    arguments = parser.parse_args()
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()], logger_factory=structlog.ReturnLoggerFactory()
+    )
+    page = render(asyncio.run(measure()))
+    print(page)
+    if not arguments.only_print:
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
