@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,7 @@ def test_several_inputs_are_the_arguments_of_one_abi_encode() -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (b"", "pixels should be a Tensor uint8 [n, 64], but the data ends at byte 0"),
+        (b"", "pixels should be a Tensor uint8 [n, 64], but the bytes are not valid ABI data"),
         (
             encode_tensor(Tensor(np.zeros((1, 64), np.float32))),
             "pixels should be a Tensor uint8 [n, 64], but is a Tensor float32 [1, 64] of scale 0",
@@ -202,6 +203,21 @@ def test_features_that_do_not_fit_are_rejected_with_expected_and_given(features:
 
 
 @settings(deadline=None)
+@pytest.mark.parametrize("apart_bytes", [0, 32])
+@pytest.mark.parametrize("spec", [LABEL, PIXELS])
+def test_inputs_that_share_their_bytes_cannot_make_a_small_request_a_large_one(spec: dict, apart_bytes: int) -> None:
+    count, numbers = 64, 2_000
+    manifest = build_manifest(inputs=[spec | {"name": f"input{i}"} for i in range(count)])
+    offsets = b"".join((32 * count + apart_bytes * i).to_bytes(32) for i in range(count))
+    features = offsets + numbers.to_bytes(32) * (count + numbers + 1)  # every word a length and a number at once
+    tracemalloc.start()
+    with pytest.raises(JobRejected, match="not valid ABI data"):
+        decode_features(manifest, features)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 10 * len(features)
+
+
 @given(st.binary(max_size=300))
 def test_arbitrary_features_run_or_are_rejected(features: bytes) -> None:
     manifest = build_manifest(inputs=[SCORES, PIXELS | {"name": "p"}])

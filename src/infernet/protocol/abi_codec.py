@@ -85,7 +85,7 @@ def split_dynamic(data: bytes, count: int) -> list[bytes]:
     """
     ends = [*decode_abi(["uint256"] * count, data), len(data)]
     if ends[0] < 32 * count or ends != sorted(ends):
-        raise malformed("its values overlap or lie outside of it")
+        raise malformed("the values overlap or lie outside of it")
     return [_ONE_OFFSET + data[start:end] for start, end in pairwise(ends)]
 
 
@@ -94,4 +94,4 @@ _ONE_OFFSET = encode_abi(["uint256"], [32])
 
 def malformed(reason: str) -> InvalidInput:
     """The error for bytes that do not decode."""
-    return InvalidInput("abi.malformed", f"this is not valid ABI data: {reason}")
+    return InvalidInput("abi.malformed", f"the bytes are not valid ABI data: {reason}")

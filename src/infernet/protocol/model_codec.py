@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from infernet.errors import InvalidInput, JobRejected
+from infernet.protocol.abi_codec import encode_abi, split_dynamic
 from infernet.protocol.fixed_point import compute_rounding_margin, from_stored, to_stored
-from infernet.protocol.int256 import build_int256s_tail, read_int256s
+from infernet.protocol.int256 import INT256_ARRAY, decode_int256s, list_int256s
 from infernet.protocol.manifest import Manifest, TensorSpec
-from infernet.protocol.tensor import Tensor, build_tensor_tail, read_tensor
-from infernet.protocol.words import WORD, encode_arguments, read_offset
+from infernet.protocol.tensor import TENSOR_ABI, Tensor, decode_tensor, list_tensor
 
 Arrays = dict[str, NDArray[Any]]
+_ABI_TYPES = {"tensor": TENSOR_ABI, "int256[]": INT256_ARRAY}
 
 
 def encode_features(manifest: Manifest, arrays: Mapping[str, ArrayLike]) -> bytes:
@@ -94,48 +95,56 @@ def _encode(specs: Sequence[TensorSpec], arrays: Mapping[str, ArrayLike]) -> byt
     names = [spec.name for spec in specs]
     if set(names) != set(arrays):
         raise InvalidInput("model.names", f"expected {', '.join(names)}, got {', '.join(arrays) or 'nothing'}")
-    tails = []
+    values = []
     for spec in specs:
         try:
-            tails.append(_encode_one(spec, np.asarray(arrays[spec.name])))
+            values.append(_list_one(spec, np.asarray(arrays[spec.name])))
         except InvalidInput as error:
             raise InvalidInput(error.code, f"{spec.name}: {error.message}") from error
-    return encode_arguments(tails)
+    return encode_abi([_ABI_TYPES[spec.encoding] for spec in specs], values)
 
 
 def _decode(specs: Sequence[TensorSpec], data: bytes) -> Arrays:
+    try:
+        parts = split_dynamic(data, len(specs))
+    except InvalidInput as error:
+        raise _unexpected(specs, error) from error
     arrays: Arrays = {}
-    for index, spec in enumerate(specs):
+    for spec, part in zip(specs, parts, strict=True):
         try:
-            arrays[spec.name] = _decode_one(spec, data, read_offset(data, WORD * index))
+            arrays[spec.name] = _decode_one(spec, part)
         except InvalidInput as error:
-            message = f"{spec.name} should be {_describe(spec)}, but {error.message}"
-            raise InvalidInput(error.code, message) from error
+            raise _unexpected([spec], error) from error
     return arrays
 
 
-def _encode_one(spec: TensorSpec, array: NDArray[Any]) -> bytes:
+def _unexpected(specs: Sequence[TensorSpec], error: InvalidInput) -> InvalidInput:
+    expected = ", ".join(f"{spec.name} should be {_describe(spec)}" for spec in specs)
+    return InvalidInput(error.code, f"{expected}, but {error.message}")
+
+
+def _list_one(spec: TensorSpec, array: NDArray[Any]) -> Sequence[Any]:
     if not _fits(spec.shape, array.shape):
         raise InvalidInput("model.shape", f"expected shape {_show(spec.shape)}, got {_show(array.shape)}")
     wanted = "iuf" if spec.is_float else "b" if spec.dtype == "bool" else "iu"
     if array.dtype.kind not in wanted:
         raise InvalidInput("model.dtype", f"expected {spec.dtype}, got {array.dtype.name}")
     if spec.travels_as_float:
-        return build_tensor_tail(Tensor(_check_finite(_cast(array, spec.dtype))))
+        return list_tensor(Tensor(_check_finite(_cast(array, spec.dtype))))
     stored = array
     if spec.is_float:
         stored = to_stored(array, spec.scale, spec.rounding.decimals if spec.rounding else None)
     if spec.encoding == "int256[]":
-        return build_int256s_tail(stored)
-    return build_tensor_tail(Tensor(_cast(stored, spec.tensor_dtype), spec.scale))
+        return list_int256s(stored)
+    return list_tensor(Tensor(_cast(stored, spec.tensor_dtype), spec.scale))
 
 
-def _decode_one(spec: TensorSpec, data: bytes, at: int) -> NDArray[Any]:
+def _decode_one(spec: TensorSpec, part: bytes) -> NDArray[Any]:
     if spec.encoding == "int256[]":
-        flat = read_int256s(data, at)
+        flat = decode_int256s(part)
         stored = flat.reshape(_infer_shape(spec, flat.size))
     else:
-        tensor = read_tensor(data, at)
+        tensor = decode_tensor(part)
         if (tensor.dtype, tensor.scale) != (spec.tensor_dtype, spec.scale) or not _fits(spec.shape, tensor.shape):
             given = f"a Tensor {tensor.dtype} {_show(tensor.shape)} of scale {tensor.scale}"
             raise InvalidInput("model.shape", f"is {given}")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.errors import InvalidInput
-from infernet.protocol.words import WORD, encode_arguments, encode_word, read_length, read_offset, read_word
+from infernet.protocol.abi_codec import decode_abi, encode_abi
 
 DTYPE_CODES = MappingProxyType(
     {
@@ -36,6 +36,7 @@ DTYPE_CODES = MappingProxyType(
     }
 )
 _NAMES = {code: name for name, code in DTYPE_CODES.items()}
+TENSOR_ABI = "(uint8,uint8,uint32[],bytes)"
 MAX_RANK = 32
 MAX_DIMENSION = 2**32 - 1
 _MAX_EMPTY_EXTENT = 2**40
@@ -70,49 +71,29 @@ class Tensor:
 
 def encode_tensor(tensor: Tensor) -> bytes:
     """`abi.encode(tensor)`."""
-    return encode_arguments([build_tensor_tail(tensor)])
+    return encode_abi([TENSOR_ABI], [list_tensor(tensor)])
 
 
 def decode_tensor(data: bytes) -> Tensor:
     """The inverse of `encode_tensor`. The array is a fresh one in native byte order.
 
     Raises:
-        InvalidInput: `abi.truncated`, `tensor.dtype`, `tensor.scale`, `tensor.shape`, or `tensor.values` when the
+        InvalidInput: `abi.malformed`, `tensor.dtype`, `tensor.scale`, `tensor.shape`, or `tensor.values` when the
             bytes are not what dtype and shape need, or a boolean is neither 0 nor 1.
     """
-    return read_tensor(data, read_offset(data, 0))
-
-
-def build_tensor_tail(tensor: Tensor) -> bytes:
-    """The struct's encoding without the leading offset: what `encode_arguments` joins."""
-    packed = tensor.values.astype(tensor.values.dtype.newbyteorder(">"), copy=False).tobytes()
-    shape = b"".join(encode_word(item) for item in (len(tensor.shape), *tensor.shape))
-    head = (DTYPE_CODES[tensor.dtype], tensor.scale, 4 * WORD, 4 * WORD + len(shape))
-    padding = bytes(-len(packed) % WORD)
-    return b"".join((*(encode_word(item) for item in head), shape, encode_word(len(packed)), packed, padding))
-
-
-def read_tensor(data: bytes, at: int) -> Tensor:
-    """The struct whose encoding begins at byte `at`. Raises as `decode_tensor` does."""
-    dtype = _NAMES.get(code := read_word(data, at))
+    ((code, scale, shape, packed),) = decode_abi([TENSOR_ABI], data)
+    dtype = _NAMES.get(code)
     if dtype is None:
-        given = code if code < 2**16 else "of more than two bytes"
-        raise InvalidInput("tensor.dtype", f"has the unknown dtype code {given}")
-    scale = read_word(data, at + WORD)
+        raise InvalidInput("tensor.dtype", f"has the unknown dtype code {code}")
     _check_scale(dtype, scale)
-    shape = _read_shape(data, read_offset(data, at + 2 * WORD, at))
-    start = read_offset(data, at + 3 * WORD, at)
-    packed = data[start + WORD : start + WORD + read_length(data, start, 1)]
+    _check_shape(shape)
     return Tensor(_unpack(packed, np.dtype(dtype), shape), scale)
 
 
-def _read_shape(data: bytes, at: int) -> tuple[int, ...]:
-    rank = read_length(data, at, WORD)
-    if rank > MAX_RANK:
-        raise InvalidInput("tensor.shape", f"{rank} dimensions, at most {MAX_RANK} are allowed")
-    shape = tuple(read_word(data, at + WORD * (1 + i)) for i in range(rank))
-    _check_shape(shape)
-    return shape
+def list_tensor(tensor: Tensor) -> tuple[int, int, tuple[int, ...], bytes]:
+    """The struct's values as `encode_abi` takes them."""
+    packed = tensor.values.astype(tensor.values.dtype.newbyteorder(">"), copy=False).tobytes()
+    return DTYPE_CODES[tensor.dtype], tensor.scale, tensor.shape, packed
 
 
 def _unpack(packed: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
