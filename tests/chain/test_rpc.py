@@ -264,6 +264,50 @@ async def test_answers_in_another_order_find_their_questions(serve: Callable[[Ha
         assert await rpc.call_many(calls) == [call.data for call in calls]
 
 
+async def test_what_was_refused_for_the_rate_alone_is_asked_again_alone(
+    serve: Callable[[Handler], Awaitable[str]],
+) -> None:
+    asked_for: list[list[str]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked = json.loads(await request.read())
+        asked_for.append([item["params"][0]["data"] for item in asked])
+        refused = {"error": {"code": 429, "message": "exceeded its compute units per second capacity"}}
+        first = len(asked_for) == 1
+        return web.json_response(
+            [
+                {"id": i["id"], **(refused if first and i["id"] % 2 else {"result": i["params"][0]["data"]})}
+                for i in asked
+            ]
+        )
+
+    async with RpcChain(await serve(handler), backoff_s=0.001) as rpc:
+        calls = [Call(ZERO_ADDRESS, bytes([n])) for n in range(4)]
+        assert await rpc.call_many(calls) == [call.data for call in calls]
+        assert asked_for == [["0x00", "0x01", "0x02", "0x03"], ["0x01", "0x03"]]
+        assert rpc.calls == {"eth_call": 6}
+
+
+async def test_batches_shrink_to_what_the_endpoint_takes(serve: Callable[[Handler], Awaitable[str]]) -> None:
+    sizes: list[int] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked = json.loads(await request.read())
+        sizes.append(len(asked))
+        if len(asked) > 3:
+            error = {"code": 31, "message": "Batch of more than 3 requests are not allowed"}
+            return web.json_response({"jsonrpc": "2.0", "id": None, "error": error}, status=400)
+        return await _answer(request, lambda item: item["params"][0]["data"])
+
+    async with RpcChain(await serve(handler)) as rpc:
+        calls = [Call(ZERO_ADDRESS, bytes([n])) for n in range(10)]
+        assert await rpc.call_many(calls) == [call.data for call in calls]
+        assert max(sizes) == 10
+        sizes.clear()
+        assert await rpc.call_many(calls) == [call.data for call in calls]
+        assert max(sizes) <= 3
+
+
 async def test_a_lost_answer_fails_its_question_alone(serve: Callable[[Handler], Awaitable[str]]) -> None:
     async def handler(request: web.Request) -> web.Response:
         asked = json.loads(await request.read())

@@ -6,6 +6,12 @@ from infernet.chain.rpc_errors import translate_error, translate_status
 from infernet.errors import JobRejected, NodeMisconfigured, RetryLater
 
 SAID = [
+    ({"code": -32000, "message": "batch too large"}, "chain.batch_too_large", RetryLater),  # geth
+    (
+        {"code": 31, "message": "Batch of more than 3 requests are not allowed on free tier"},
+        "chain.batch_too_large",
+        RetryLater,
+    ),  # drpc
     # (what an endpoint says, the code it becomes, the class it becomes)
     ({"code": -32000, "message": "already known"}, "tx.already_known", RetryLater),  # geth
     ({"code": -32003, "message": "transaction already imported"}, "tx.already_known", RetryLater),  # anvil

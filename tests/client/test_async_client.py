@@ -95,6 +95,12 @@ async def test_an_output_of_long_ago_is_found(network: Network, monkeypatch: pyt
     monkeypatch.setattr("infernet.client.outputs._WINDOW_BLOCKS", 20)
     async with await AsyncClient.connect(network.chain.rpc_url) as reader:
         assert (await reader.wait_output(key)).output == b"old"
+        cancelled = await network.asker.subscribe("demo/echo:1", b"x", period=10)
+        await network.asker.cancel(cancelled)
+        await network.chain.mine(70)
+        with pytest.raises(JobRejected) as caught:
+            await reader.wait_output(cancelled)
+        assert caught.value.code == "subscription.cancelled"
 
 
 async def test_ranges_are_halved_where_the_endpoint_wants_that(

@@ -29,6 +29,12 @@ def _row(kind: type[InfernetError], code: str, advice: str, *phrases: str) -> _R
 ALREADY_KNOWN = "tx.already_known"
 
 _TABLE: tuple[_Row, ...] = (
+    _row(
+        RetryLater,
+        "chain.batch_too_large",
+        "the endpoint takes fewer requests at once",
+        r"batch.*(too (large|big|many)|limit|more than|exceed|not (allowed|supported))|in (a|one|the) batch",
+    ),
     # What eth_sendRawTransaction is refused for.
     _row(
         RetryLater,

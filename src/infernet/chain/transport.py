@@ -1,6 +1,6 @@
 """JSON-RPC over HTTP: single requests and batches, bounded in time, size and number.
 
-No web3: on the hot path it costs thirty times the CPU of this (see the measurements in docs/benchmarks.md).
+No web3: a contract call through it costs thirty times the CPU of one through this, and more than that in batches.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _READS = frozenset(
 """What may be asked twice without a difference."""
 
 _RETRIED = frozenset({"chain.unreachable", "chain.timeout", "chain.rate_limited"})
+_TOO_MUCH = frozenset({"chain.batch_too_large", "chain.request_too_large"})
 _ITEM_OVERHEAD_BYTES = 80
 
 
@@ -142,20 +143,30 @@ class HttpTransport:
 
     async def _send_with_retries(self, batch: list[Request], *, single: bool) -> list[Any]:
         attempts = self._attempts if all(request.method in _READS for request in batch) else 1
+        results: list[Any] = [None] * len(batch)
+        left = list(range(len(batch)))
         for attempt in range(attempts):
             if attempt:
                 await asyncio.sleep(self._backoff_s * 2 ** (attempt - 1))
-            try:
-                async with self._slots:
-                    return await self._send(batch, single=single)
-            except RetryLater as error:
-                failure: InfernetError = error
-                if error.code not in _RETRIED:
-                    break
-            except InfernetError as error:
-                failure = error
+            answers = await self._send_or_halve([batch[place] for place in left], single=single)
+            for place, answer in zip(left, answers, strict=True):
+                results[place] = answer
+            left = [place for place in left if _is_passing(results[place])]
+            if not left:
                 break
-        return [failure] * len(batch)
+        return results
+
+    async def _send_or_halve(self, batch: list[Request], *, single: bool) -> list[Any]:
+        try:
+            async with self._slots:
+                return await self._send(batch, single=single)
+        except InfernetError as error:
+            if error.code not in _TOO_MUCH or len(batch) == 1:
+                return [error] * len(batch)
+        middle = len(batch) // 2
+        self._batch_size = min(self._batch_size, max(middle, 1))  # from now on
+        halves = [await self._send_or_halve(half, single=False) for half in (batch[:middle], batch[middle:])]
+        return halves[0] + halves[1]
 
     async def _send(self, batch: list[Request], *, single: bool) -> list[Any]:
         """One HTTP request. Raises what concerns the whole of it."""
@@ -177,10 +188,12 @@ class HttpTransport:
             raise translate_status(status, answer, self.endpoint) or AssertionError
         if isinstance(parsed, list) and not single:
             return self._sort(batch, parsed)
-        if isinstance(parsed, dict):  # for a batch: it was refused as a whole
-            results = [self._read(request, parsed) for request in batch]
-            if single or isinstance(results[0], InfernetError):
-                return results
+        if isinstance(parsed, dict):
+            result = self._read(batch[0], parsed)
+            if single:
+                return [result]
+            if isinstance(result, InfernetError):  # the batch was refused as a whole
+                raise result
         raise translate_status(status, answer, self.endpoint) or bad_answer(self.endpoint, "JSON that is no answer")
 
     def _sort(self, batch: list[Request], answers: list[Any]) -> list[Any]:
@@ -226,6 +239,10 @@ class HttpTransport:
                     f"{self.endpoint} answered with more than {self._max_response_bytes} bytes: ask for less at once",
                 )
         return b"".join(parts)
+
+
+def _is_passing(result: object) -> bool:
+    return isinstance(result, RetryLater) and result.code in _RETRIED
 
 
 def name_endpoint(url: str) -> str:

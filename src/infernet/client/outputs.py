@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,14 +130,10 @@ async def _wait_for_event(
 ) -> SubscriptionFulfilled:
     head = await chain.fetch_head()
     first = max(0, head.number - _WINDOW_BLOCKS) if from_block is None else from_block
-    if from_block is None:
-        async for logs in _look_back(chain, key, first - 1):
-            found = _pick(logs, interval, redundancy)
-            if found is not None:
-                return found
+    old = await _look_back(chain, key, first - 1) if from_block is None else []
     pause_s = _FIRST_POLL_S
     while True:
-        logs = await _fetch_logs(chain, key, first, head.number)
+        logs = old + await _fetch_logs(chain, key, first, head.number)
         found = _pick(logs, interval, redundancy)
         if found is not None:
             return found
@@ -151,15 +147,16 @@ async def _wait_for_event(
         pause_s = _FIRST_POLL_S
 
 
-async def _look_back(chain: RpcChain, key: SubscriptionKey, last: int) -> AsyncIterator[list[Log]]:
+async def _look_back(chain: RpcChain, key: SubscriptionKey, last: int) -> list[Log]:
     """Logs of a subscription, window by window back to its creation."""
+    found: list[Log] = []
     while last >= 0:
         first = max(0, last - _WINDOW_BLOCKS)
-        logs = await _fetch_logs(chain, key, first, last)
-        yield logs
-        if any(log.topics[0] == SUBSCRIPTION_CREATED.topic for log in logs):
-            return
+        found = await _fetch_logs(chain, key, first, last) + found
+        if found and found[0].topics[0] == SUBSCRIPTION_CREATED.topic:
+            break
         last = first - 1
+    return found
 
 
 async def _fetch_logs(chain: RpcChain, key: SubscriptionKey, first: int, last: int) -> list[Log]:
