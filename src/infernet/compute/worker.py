@@ -8,6 +8,7 @@ and what it prints lands on stderr. The worker ends with its parent, whatever it
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -25,6 +26,12 @@ Run = Callable[[bytes], bytes]
 def main() -> None:
     requests, answers = _claim_pipes()
     threading.Thread(target=_exit_with_the_parent, args=(requests.fileno(),), daemon=True).start()
+    with contextlib.suppress(BrokenPipeError):
+        _serve(requests, answers)
+    _end()
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     run: Run | None = None
     while frame := read_frame(requests):
         kind, payload = frame
@@ -51,7 +58,12 @@ def _exit_with_the_parent(requests: int) -> None:
     poller.register(requests, 0)
     while not poller.poll():
         pass
-    if os.getpgrp() == os.getpid():  # started by the node: what user code started goes too
+    _end()
+
+
+def _end() -> None:
+    """Exit at once, with what user code started: a worker that the node made leads a process group of its own."""
+    if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 

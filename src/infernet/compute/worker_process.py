@@ -86,7 +86,6 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         """End the process and all that it started."""
         if self._transport.get_returncode() is None:
             self._kill_group()
-        self._transport.close()
         self._end()
 
     async def end(self) -> None:
@@ -115,6 +114,14 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self._kill_group()
+        if self._ended:
+            self._close()
+        else:
+            asyncio.get_running_loop().call_later(_LAST_WORDS_WAIT_S, self._close)
+
+    def _close(self) -> None:
+        self._end()
+        self._transport.close()  # only now: closing earlier would reap the process behind the event loop's back
         self._exited.set()
 
     def _end(self) -> None:
