@@ -7,6 +7,7 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infernet.chain.local import DEV_ACCOUNTS
 from infernet.errors import InvalidInput
 from infernet.keys.rlp import encode_rlp
 from infernet.keys.signer import LocalSigner
@@ -64,6 +65,7 @@ def test_a_digests_signature_recovers_the_address(key: bytes, digest: bytes) -> 
     assert Account._recover_hash(digest, signature=signature) == signer.address
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.recursive(st.binary(max_size=80) | st.integers(0, 2**256), lambda inner: st.lists(inner, max_size=30)))
 def test_rlp_equals_the_reference(item: object) -> None:
     import rlp
@@ -96,6 +98,10 @@ def test_a_signer_never_shows_its_key() -> None:
     assert signer.address in shown
     with pytest.raises(TypeError):
         pickle.dumps(signer)
+
+
+def test_the_dev_accounts_addresses_are_those_of_their_keys() -> None:
+    assert all(LocalSigner(account.private_key).address == account.address for account in DEV_ACCOUNTS)
 
 
 def test_new_keys_differ() -> None:
