@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
-from functools import cache
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from infernet.errors import InvalidInput
+from infernet.keys.accounts import load_accounts
 from infernet.types import Address, Hash32, SignedTransaction, Transaction, TxHash
-
-if TYPE_CHECKING:
-    from eth_account import Account
 
 _HEX_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
@@ -29,7 +25,7 @@ class LocalSigner:
         if len(private_key) != 32:
             raise _invalid()
         try:
-            self._account = _load_accounts().from_key(private_key)
+            self._account = load_accounts().from_key(private_key)
         except ValueError:
             raise _invalid() from None
 
@@ -43,7 +39,7 @@ class LocalSigner:
     @classmethod
     def generate(cls) -> Self:
         """A new account from the operating system's randomness."""
-        return cls(bytes(_load_accounts().create().key))
+        return cls(bytes(load_accounts().create().key))
 
     def __repr__(self) -> str:
         return f"LocalSigner({self.address})"
@@ -79,22 +75,6 @@ class LocalSigner:
     def export_key(self) -> bytes:
         """The private key itself, to be written to an encrypted file."""
         return bytes(self._account.key)
-
-
-@cache
-def _load_accounts() -> Account:
-    """eth_account, when the first key is used: it takes half a second, most of it for pairings that nobody needs.
-
-    The package behind those (`py_ecc`) raises the interpreter's recursion limit to 100,000. From then on any deeply
-    nested JSON from outside would crash the process instead of raising an error, so the limit is put back.
-    """
-    limit = sys.getrecursionlimit()
-    try:
-        from eth_account import Account  # noqa: PLC0415
-
-        return Account()
-    finally:
-        sys.setrecursionlimit(limit)
 
 
 def _invalid() -> InvalidInput:
