@@ -41,9 +41,11 @@ def list_calls() -> tuple[tuple[str, ast.Call], ...]:
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         messages = [n for n in nodes if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "message"]
+        messages.sort(key=lambda assign: assign.lineno)
         for call in (node for node in nodes if isinstance(node, ast.Call)):
             if len(call.args) > 1 and isinstance(call.args[1], ast.Name) and call.args[1].id == "message":
-                call.args[1] = max((m for m in messages if m.lineno <= call.lineno), key=lambda m: m.lineno).value
+                before = [m.value for m in messages if m.lineno <= call.lineno]
+                call.args[1] = before[-1] if before else call.args[1]
             found.append((room, call))
     return tuple(found)
 
