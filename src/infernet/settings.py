@@ -13,9 +13,6 @@ from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
 
-PASSWORD_VARIABLE = "INFERNET_KEY_PASSWORD"  # noqa: S105 (a variable's name, not its value)
-"""The environment variable that holds the keystore's password."""
-
 
 def _parse_address(value: str) -> Address:
     try:

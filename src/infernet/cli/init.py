@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infernet.cli.options import CONFIG_FILE, AsJson, read_password
 from infernet.cli.output import console, print_json
+from infernet.cli.run import run
 from infernet.errors import NodeMisconfigured
-from infernet.types import Address
+
+if TYPE_CHECKING:
+    from infernet.types import Address
 
 KEY_FILE = "node.keystore.json"
 TEMPLATE = """\
@@ -52,7 +54,10 @@ def init(
     password_file: Annotated[Path | None, typer.Option(help="File that holds the new key's password.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a node: a configuration file and an encrypted key. Nothing that exists is overwritten."""
+    """Make a node's configuration file and encrypted key.
+
+    Nothing that exists is overwritten.
+    """
     from infernet.keys.keystore import create_key_file
     from infernet.protocol.hashing import to_address
 
@@ -64,7 +69,7 @@ def init(
             "init.no_coordinator", "give the Coordinator's address: infernet init --coordinator 0x…"
         )
     address = to_address(coordinator)
-    known_chain_id = chain_id if chain_id is not None else asyncio.run(_fetch_chain_id(rpc_url))
+    known_chain_id = chain_id if chain_id is not None else run(_fetch_chain_id(rpc_url))
     password = read_password(password_file, prompt="Password for the new key", confirm=True)
     folder.mkdir(parents=True, exist_ok=True)
     signer = create_key_file(folder / KEY_FILE, password)

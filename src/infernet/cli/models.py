@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from infernet.cli.options import MODEL_STORE, AsJson, Store
 from infernet.cli.output import console, print_json
 from infernet.errors import InvalidInput
-from infernet.protocol.manifest import TensorSpec
 
-app = typer.Typer(help="Add, list and show the models of this machine's store.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from infernet.protocol.manifest import TensorSpec
+
+app = typer.Typer(
+    help="Add, list and show the models of this machine's store.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("add")
@@ -44,6 +47,8 @@ def add(
 @app.command("list")
 def list_models(store: Store = MODEL_STORE, as_json: AsJson = False) -> None:
     """Every model version in the store."""
+    from rich.table import Table
+
     from infernet.models.store import ModelStore
 
     models = ModelStore(store).list()
@@ -66,7 +71,9 @@ def show(
     store: Store = MODEL_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """One model: its files (verified), how features and outputs are encoded, where it comes from."""
+    """One model: files, encodings, origin. Its files are verified."""
+    from rich.table import Table
+
     from infernet.models.store import ModelStore
 
     model = ModelStore(store).get(name)
