@@ -12,16 +12,28 @@ import structlog
 from infernet.errors import InvalidInput, RetryLater
 from infernet.node.book import Book
 from infernet.node.follower import KEEP_BLOCKS, Follower, Update
+from infernet.node.intake import check_request, simulate_creation
+from infernet.node.report import build_report
 from infernet.node.runner import Runner
 from infernet.node.schedule import Schedule
 from infernet.node.sender import GasPolicy, Sender
 from infernet.ports import Chain, Clock, Container, Signer
-from infernet.protocol.decision import Drop, Policy, Run, Wait, decide, unsupported_term
+from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
 from infernet.protocol.events import Event, SubscriptionFulfilled
-from infernet.protocol.hashing import compute_container_id, keccak, split_chain
-from infernet.protocol.subscription import DelegateRequest, Mode
+from infernet.protocol.subscription import DelegateRequest, delegated_id
 from infernet.store.journal import Job, Journal
-from infernet.types import Address, BlockRef, ChainId, ChainStatus, Interval, JobKey, SubscriptionKey, Timestamp
+from infernet.types import (
+    Address,
+    BlockRef,
+    ChainId,
+    ChainStatus,
+    Interval,
+    JobKey,
+    SubscriptionId,
+    SubscriptionKey,
+    SubscriptionReport,
+    Timestamp,
+)
 
 log = structlog.get_logger()
 NOW = Timestamp(0)
@@ -51,6 +63,7 @@ class ChainPipeline:
         start_block: int = 0,
         on_job: Callable[[Job], None] | None = None,
     ) -> None:
+        self._chain = chain
         self._chain_id = chain_id
         self._coordinator = coordinator
         self._signer = signer
@@ -241,42 +254,39 @@ class ChainPipeline:
 
     # --- signed requests ------------------------------------------------------------------------------------------
 
-    def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
+    async def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
         """Take a subscription that was signed off chain; it is on disk when this returns.
 
         Raises:
-            InvalidInput: it does not hold together, or this node will not serve it.
+            InvalidInput: it does not hold together, the Coordinator would not create it, this node will not serve it.
+            RetryLater: the chain cannot be asked.
         """
-        terms = request.subscription
         check_request(request)
-        missing = [name for name in split_chain(request.container) if name not in self._policy.containers]
-        if missing:
-            raise InvalidInput("container.not_served", f"this node does not serve {', '.join(missing)}")
-        if self._head is not None and request.expiry < self._head.timestamp:
-            raise InvalidInput("request.expired", f"the request expired at {request.expiry}: sign a new one")
-        if terms.owner in self._policy.denied_owners:
-            raise InvalidInput("owner.refused", f"this node does not serve the owner {terms.owner}")
+        terms = request.subscription
+        key = self._key(terms.owner, SubscriptionId(delegated_id(request.nonce)))
+        decision = self._decide(Tracked(key, terms, request.container, request.features, request))
+        if isinstance(decision, Drop):
+            raise InvalidInput(decision.code, decision.message)
+        await simulate_creation(self._chain, self._coordinator, self._signer.address, request)
         with self._journal.step():
-            key = self._book.add_request(request)
+            self._book.add_request(request)
         self._schedule.set(key, NOW)
         if self._head is not None:
             self._advance(self._head)
         return key
 
+    def report(self, owner: Address, number: SubscriptionId) -> SubscriptionReport | None:
+        """What this node knows about one subscription, None where it knows nothing."""
+        key = self._key(owner, number)
+        known = self._journal.read_subscription(key)
+        if known is None:
+            return None
+        decision = self._decide(self._book.get(key) or known[0])
+        return build_report(known[0], known[1], self._journal.read_jobs(key), decision)
 
-def check_request(request: DelegateRequest) -> None:
-    """Refuse a signed request whose parts are not those that were signed.
+    def _decide(self, tracked: Tracked) -> Decision | None:
+        """As of the newest block, None before the first."""
+        return None if self._head is None else decide(tracked, self._head, self._policy, self._block_time_s())
 
-    Raises:
-        InvalidInput: naming the part.
-    """
-    terms = request.subscription
-    if compute_container_id(request.container) != terms.container_id:
-        raise InvalidInput("request.container", "containerId is not the hash of the container: sign them together")
-    is_pull = bool(terms.mode & Mode.PULL)
-    if is_pull and request.features:
-        raise InvalidInput("request.features", "a request in pull mode carries no features: leave them empty")
-    if not is_pull and keccak(request.features) != terms.features_hash:
-        raise InvalidInput("request.features", "featuresHash is not the hash of the features: sign them together")
-    if (term := unsupported_term(terms)) is not None:
-        raise InvalidInput("terms.unsupported", f"this node does not know the term {term}")
+    def _key(self, owner: Address, number: SubscriptionId) -> SubscriptionKey:
+        return SubscriptionKey(self._chain_id, self._coordinator, owner, number)
