@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from infernet.app.demo import Event, Line, Picture, Summary
 
 _WIDTH = 100
-_INDENT = 21
+_INDENT = 22
+_PICTURE_INDENT = 10
 _SIDE = 8
 _BRIGHTEST = 16
 _INK = 6
@@ -49,7 +50,7 @@ def _show(event: Event) -> None:
         case Line():
             _print_line(_build_line(event))
         case Pictures(pictures=pictures):
-            in_a_line = max(1, (_measure_width() - _INDENT + _SIDE) // (_SIDE + 1))
+            in_a_line = max(1, (_measure_width() - _PICTURE_INDENT + 1) // (_SIDE + 1))
             for start in range(0, len(pictures), in_a_line):
                 for line in draw_pictures(pictures[start : start + in_a_line], in_colour=_has_colour()):
                     _print_line(line)
@@ -69,7 +70,7 @@ def _build_line(line: Line) -> Text:
 
 def draw_pictures(pictures: tuple[Picture, ...], *, in_colour: bool) -> list[Text]:
     """Digits side by side, each 4 lines of 8 half blocks, below it what the model says; wrong ones with the truth."""
-    lines = [Text(" " * _INDENT) for _ in range(_SIDE // 2 + 1)]
+    lines = [Text(" " * _PICTURE_INDENT) for _ in range(_SIDE // 2 + 1)]
     if not can_show("▀▄█"):
         lines = lines[-1:]
     for picture in pictures:

@@ -25,8 +25,9 @@ def set_up_streams() -> None:
 
 def can_show(text: str) -> bool:
     """Whether standard output has these letters."""
+    terminal = sys.__stdout__  # while a status line is shown, sys.stdout is a stand-in without an encoding
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode((terminal and terminal.encoding) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -14,7 +14,6 @@ from starlette.applications import Starlette
 
 from infernet.errors import NodeMisconfigured
 
-
 _BACKLOG = 1024
 
 
