@@ -16,7 +16,7 @@ from infernet.compute.python import PythonContainer
 from infernet.errors import NodeMisconfigured, RetryLater
 from infernet.models.store import ModelStore
 from infernet.node import ChainPipeline
-from infernet.node.sender import GasPolicy
+from infernet.node.delivery import GasPolicy
 from infernet.ports import Chain, Container, Signer
 from infernet.protocol.decision import Policy
 from infernet.settings import ChainSettings, ContainerSettings, Settings

@@ -9,18 +9,21 @@ from itertools import pairwise
 
 import structlog
 
-from infernet.errors import InvalidInput, RetryLater
+from infernet.errors import InfernetError, InvalidInput, RetryLater, is_endpoint_error
 from infernet.node.book import Book
+from infernet.node.delivery import GasPolicy
 from infernet.node.follower import KEEP_BLOCKS, Follower, Update
 from infernet.node.intake import check_request, simulate_creation
+from infernet.node.jobs import Jobs
+from infernet.node.outbox import Outbox
 from infernet.node.report import build_report
 from infernet.node.runner import Runner
 from infernet.node.schedule import Schedule
-from infernet.node.sender import GasPolicy, Sender
+from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
 from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
 from infernet.protocol.events import Event, SubscriptionFulfilled
-from infernet.protocol.subscription import DelegateRequest, delegated_id
+from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
 from infernet.store.journal import Job, Journal
 from infernet.types import (
     Address,
@@ -71,16 +74,26 @@ class ChainPipeline:
         self._policy = policy
         self._clock = clock
         self._poll_interval_s = poll_interval_s
-        self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id), start_block)
+        self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id, coordinator), start_block)
         self._book = Book(journal, chain_id, coordinator, signer.address)
         self._schedule = Schedule()
-        self._runner = Runner(chain, containers, signer.address, clock)
         self._sender = Sender(
-            chain, signer, journal, chain_id, coordinator, gas_policy, find=self._book.get, on_end=self._job_ended
+            chain,
+            Outbox(chain, signer, journal, chain_id, gas_policy),
+            journal,
+            gas_policy,
+            find=self._book.get,
+            on_end=self._job_ended,
+        )
+        self._jobs = Jobs(
+            journal,
+            Runner(chain, containers, signer.address, clock),
+            find=self._book.get,
+            recent_blocks=lambda: self._follower.recent_blocks,
+            on_computed=self._sender.submit,
+            on_end=self._job_ended,
         )
         self._on_job = on_job
-        self._running: dict[JobKey, asyncio.Task[None]] = {}
-        self._busy: dict[SubscriptionKey, JobKey] = {}
         self._head: BlockRef | None = None
         self._head_seen_at_s: float | None = None
 
@@ -114,9 +127,13 @@ class ChainPipeline:
                 async for update in self._follower.poll():
                     self._apply(update)
                     await asyncio.sleep(0)
+                if self._head is None and self._follower.tip is not None:  # after a restart, and no new block so far
+                    self._advance(self._follower.tip)
                 failures = 0
                 self._head_seen_at_s = self._clock.now_s()
-            except RetryLater as error:
+            except InfernetError as error:
+                if not isinstance(error, RetryLater) and not is_endpoint_error(error):
+                    raise
                 failures += 1
                 log.warning("chain.retry", chain=self._chain_id, code=error.code, reason=error.message)
             await self._clock.sleep(min(30.0, self._poll_interval_s * 2 ** min(failures, 6)))
@@ -125,44 +142,86 @@ class ChainPipeline:
         """One step of the chain: on disk and in memory together, then act on it."""
         touched: set[SubscriptionKey] = set()
         delivered: list[Job] = []
+        is_rolled_back = update.rolled_back_to is not None
         with self._journal.step():
             if update.rolled_back_to is not None:
-                touched |= self._roll_back(update.rolled_back_to)
+                touched |= self._roll_back(update.rolled_back_to, update.is_reread)
             for event in update.events:
                 if (key := self._book.apply(event)) is not None:
                     touched.add(key)
                 if (job := self._note_delivery(event)) is not None:
                     delivered.append(job)
-            self._journal.add_blocks(self._chain_id, update.blocks, KEEP_BLOCKS)
+            if is_rolled_back:
+                self._book.remove_orphans(touched)
+            self._journal.add_blocks(self._chain_id, self._coordinator, update.blocks, KEEP_BLOCKS)
+        if is_rolled_back:
+            self._take_jobs_back(update.rolled_back_to or 0)
+        for job in delivered:
+            if job.tx_hash is not None:
+                self._sender.set_delivered(job.key, job.tx_hash)
+            self._job_ended(job)
         for key in touched:
             self._schedule.set(key, NOW)
-        for job in delivered:
-            self._sender.set_delivered(job)
-            self._job_ended(job)
+            self._jobs.end_over(key)
         if update.at_head:
-            self._advance(update.tip, rolled_back=update.rolled_back_to is not None)
-
-    def _roll_back(self, number: int) -> set[SubscriptionKey]:
-        log.warning("chain.reorg", chain=self._chain_id, valid_up_to=number)
-        self._journal.remove_blocks_above(self._chain_id, number)
-        touched, lost = self._book.roll_back(number)
-        for key in lost:
-            job = self._journal.read_job(key)
-            if job is not None and job.state == "delivered":
-                self._journal.save_job(replace(job, state="sent"))
-                self._busy[key.subscription] = key
-        return touched
+            self._advance(update.tip, is_rolled_back)
 
     def _note_delivery(self, event: Event) -> Job | None:
+        """This node's answers as the chain counts them, those that another process of its account gave too."""
         if not isinstance(event, SubscriptionFulfilled) or event.node != self._signer.address:
             return None
-        key = SubscriptionKey(self._chain_id, self._coordinator, event.owner, event.id)
-        job = self._journal.read_job(JobKey(key, Interval(event.interval)))
-        if job is None or job.state == "delivered":
-            return None
+        key = JobKey(self._key(event.owner, event.id), Interval(event.interval))
+        job = self._journal.read_job(key) or Job(key, "accepted", NOW, None)
         job = replace(job, state="delivered", tx_hash=event.tx_hash, code="", note="")
         self._journal.save_job(job)
         return job
+
+    # --- reorgs ---------------------------------------------------------------------------------------------------
+
+    def _roll_back(self, number: int, is_reread: bool) -> set[SubscriptionKey]:
+        """Undo the blocks above `number`, in the journal's open step."""
+        log.warning("chain.reorg", chain=self._chain_id, valid_up_to=number, is_reread=is_reread)
+        if is_reread:
+            self._book.reset()
+            return set(self._book)
+        self._journal.remove_blocks_above(self._chain_id, self._coordinator, number)
+        touched, lost = self._book.roll_back(number)
+        for key in lost:
+            job = self._journal.read_job(key)
+            if job is None or job.output is None or job.tx_hash is None:
+                self._journal.remove_job(key)
+            elif self._journal.close_transactions([job.tx_hash], "pending"):
+                self._journal.save_job(replace(job, state="sent"))
+            else:  # another process of this account had sent it
+                self._journal.save_job(replace(job, state="computed", tx_hash=None))
+        return touched
+
+    def _take_jobs_back(self, number: int) -> None:
+        """After a reorg: stop the jobs that are gone, take up those that are open again, run anew what was computed
+        from features that the chain does not show any more.
+        """
+        for key in self._jobs:
+            if self._journal.read_job(key) is None:
+                self._withdraw(key)
+        valid_until = next((b.timestamp for b in self._follower.recent_blocks if b.number == number), NOW)
+        for job in self._journal.read_open_jobs(self._chain_id, self._coordinator):
+            tracked = self._book.get(job.key.subscription)
+            is_unsent = job.state in ("accepted", "computed")
+            if tracked and is_unsent and tracked.subscription.mode & Mode.PULL and job.starts_at > valid_until:
+                self._withdraw(job.key)
+                anew = replace(job, state="accepted", output=None)
+                self._jobs.take(anew)
+                self._jobs.start(anew, self._tasks)
+            elif not self._jobs.is_busy(job.key.subscription):
+                self._jobs.add(job)
+                if job.state == "computed":
+                    self._sender.submit(job)
+
+    def _withdraw(self, key: JobKey) -> None:
+        self._jobs.stop(key)
+        self._jobs.remove(key)
+        self._sender.withdraw(key.subscription)
+        self._schedule.set(key.subscription, NOW)
 
     # --- decide ---------------------------------------------------------------------------------------------------
 
@@ -171,36 +230,29 @@ class ChainPipeline:
         for key in self._book:
             self._schedule.set(key, NOW)
         for job in self._journal.read_open_jobs(self._chain_id, self._coordinator):
-            if self._book.get(job.key.subscription) is None:
-                self._journal.save_job(replace(job, state="dropped", code="subscription.over"))
-                continue
-            self._busy[job.key.subscription] = job.key
+            self._jobs.add(job)
             if job.state == "accepted":
-                self._start(job)
+                self._jobs.start(job, self._tasks)
             elif job.state == "computed":
                 self._sender.submit(job)
 
-    def _advance(self, head: BlockRef, rolled_back: bool = False) -> None:
+    def _advance(self, head: BlockRef, is_rolled_back: bool = False) -> None:
         self._head = head
-        self._sender.set_head(head, rolled_back)
-        for job_key, task in list(self._running.items()):
-            job = self._journal.read_job(job_key)
-            if job is not None and job.ends_at is not None and head.timestamp >= job.ends_at:
-                task.cancel()
-                self._end(replace(job, state="dropped", code="interval.over", note="the run took longer than it"))
+        block_time_s = self._block_time_s()
+        self._sender.set_head(head, block_time_s, is_rolled_back)
+        self._jobs.end_late(head, block_time_s)
         due = self._schedule.pop_due(head.timestamp)
         with self._journal.step():
             started = [job for key in due if (job := self._consider(key, head)) is not None]
         for job in started:
-            self._start(job)
+            self._jobs.start(job, self._tasks)
 
     def _consider(self, key: SubscriptionKey, head: BlockRef) -> Job | None:
         """Act on the decision about one subscription; answers the job to start, written down."""
         tracked = self._book.get(key)
-        if tracked is None or key in self._busy:
+        if tracked is None or self._jobs.is_busy(key):
             return None
-        decision = decide(tracked, head, self._policy, self._block_time_s())
-        match decision:
+        match decide(tracked, head, self._policy, self._block_time_s()):
             case Wait(until=until):
                 self._schedule.set(key, until)
             case Drop(code=code, message=message):
@@ -208,8 +260,7 @@ class ChainPipeline:
                 self._book.forget(key)
             case Run(interval=interval, starts_at=starts_at, ends_at=ends_at):
                 job = Job(JobKey(key, interval), "accepted", starts_at, ends_at)
-                self._journal.save_job(job)
-                self._busy[key] = job.key
+                self._jobs.take(job)
                 return job
         return None
 
@@ -219,34 +270,11 @@ class ChainPipeline:
         gaps = [after.timestamp - before.timestamp for before, after in pairwise(blocks)]
         return max(1, min(gaps, default=1))
 
-    # --- run ------------------------------------------------------------------------------------------------------
-
-    def _start(self, job: Job) -> None:
-        task = self._tasks.create_task(self._run_job(job), name=f"job {job.key}")
-        self._running[job.key] = task
-        task.add_done_callback(lambda _: self._running.pop(job.key, None))
-
-    async def _run_job(self, job: Job) -> None:
-        while not self._follower.recent_blocks:
-            await self._clock.sleep(self._poll_interval_s)
-        tracked = self._book.get(job.key.subscription)
-        if tracked is None:
-            return self._end(replace(job, state="dropped", code="subscription.over"))
-        done = await self._runner.run(job, tracked, self._follower.recent_blocks)
-        if done.state != "computed":
-            return self._end(done)
-        self._journal.save_job(done)
-        return self._sender.submit(done)
-
-    def _end(self, job: Job) -> None:
-        self._journal.save_job(job)
-        self._job_ended(job)
-
     def _job_ended(self, job: Job) -> None:
         """This node is done with an interval; look at the subscription's next one."""
         level = log.warning if job.state == "failed" else log.info
         level(f"job.{job.state}", job=job.key, code=job.code, reason=job.note)
-        self._busy.pop(job.key.subscription, None)
+        self._jobs.remove(job.key)
         self._book.set_answered(job.key)
         self._schedule.set(job.key.subscription, NOW)
         if self._on_job is not None:
