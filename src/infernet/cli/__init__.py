@@ -14,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from infernet.cli.main import run_command_line
     except KeyboardInterrupt:
+        print("error stopped by Ctrl-C (interrupted)", file=sys.stderr)
         sys.exit(130)
     sys.exit(run_command_line(list(sys.argv[1:] if arguments is None else arguments)))
 

@@ -50,7 +50,7 @@ def _show(findings: list[Finding]) -> None:
     for finding in findings:
         mark = Text("✓", style="green") if finding.ok else Text("✗", style="red")
         table.add_row(mark, Text(finding.what), Text(finding.detail))
-    console.print(table)
+    console().print(table)
 
 
 def _look_at_key(settings: Settings) -> tuple[Finding, Address | None]:
@@ -78,13 +78,13 @@ async def _look_at_chain(settings: ChainSettings, address: Address | None) -> Fi
         async with RpcChain(settings.rpc_url) as chain:
             await check_chain(settings, chain)
             if address is None:
-                return Finding(name, True, settings.rpc_url)
+                return Finding(name, True, chain.endpoint)
             balance = await chain.fetch_balance(address)
     except InfernetError as error:
         return Finding(name, False, error.message)
     if balance == 0:
         return Finding(name, False, f"{address} has no coin for gas: send it some")
-    return Finding(name, True, f"{settings.rpc_url}, balance {balance / 1e18:.6f}")
+    return Finding(name, True, f"{chain.endpoint}, balance {balance / 1e18:.6f}")
 
 
 async def _look_at_container(settings: ContainerSettings, all_settings: Settings) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +49,7 @@ def dev(
         run(work, logs="info" if verbose else "warning", log_format="json" if as_json else "console")
     except Interrupted:
         if not as_json:
-            console.print("\nthe network is gone, nothing is left behind")
+            console().print("\nthe network is gone, nothing is left behind")
 
 
 def build_containers(models: list[str], python: list[str]) -> list[ContainerSettings]:
@@ -87,6 +86,8 @@ async def _stay_up(
     block_time_s: float,
     as_json: bool,
 ) -> None:
+    import asyncio
+
     from infernet.app.network import start_network
 
     async with start_network(
@@ -123,7 +124,7 @@ def _show(network: LocalNetwork, as_json: bool) -> None:
     _show_facts(network)
     _show_accounts(network)
     _show_example(network)
-    console.print("\nCtrl-C stops everything")
+    console().print("\nCtrl-C stops everything")
 
 
 def _show_facts(network: LocalNetwork) -> None:
@@ -136,23 +137,23 @@ def _show_facts(network: LocalNetwork) -> None:
         ("containers", escape(", ".join(network.nodes[0].containers))),
     ]
     for name, value in facts:
-        console.print(f"{name:<12} {value}", soft_wrap=True)
+        console().print(f"{name:<12} {value}", soft_wrap=True)
 
 
 def _show_accounts(network: LocalNetwork) -> None:
-    console.print("\ntest account  private key (everybody knows it: never send it anything of worth)", style="bold")
+    console().print("\ntest account  private key (everybody knows it: never send it anything of worth)", style="bold")
     for account in network.chain.accounts:
         address = f"{account.address[:6]}…{account.address[-4:]}"
-        console.print(f"{address}   0x{account.private_key.hex()}", soft_wrap=True)
+        console().print(f"{address}   0x{account.private_key.hex()}", soft_wrap=True)
 
 
 def _show_example(network: LocalNetwork) -> None:
     served = network.nodes[0].containers
     container, example = ("sum", "--ints 1,2,39 --decode int256") if "sum" in served else (served[0], "--features 0x…")
-    console.print("\nAsk it something from another terminal:")
+    console().print("\nAsk it something from another terminal:")
     for line in (
         f"export {KEY_VARIABLE}=0x{network.chain.accounts[-1].private_key.hex()}",
         f"infernet request {container} {example} \\",
         f"  --rpc-url {network.chain.rpc_url} --coordinator {network.coordinator}",
     ):
-        console.print(f"  {line}", style="cyan", markup=False, soft_wrap=True)
+        console().print(f"  {line}", style="cyan", markup=False, soft_wrap=True)

@@ -116,6 +116,8 @@ def _translated() -> Iterator[None]:
         raise _find_first(group) from None
     except BrokenPipeError:
         raise
+    except UnicodeError as error:
+        raise InfernetError("system.encoding", "an argument or a file holds bytes that are no UTF-8 text") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         raise InfernetError("system.error", f"{where}{error.strerror or error}") from error

@@ -41,7 +41,7 @@ def add(
     if as_json:
         print_json({"name": model.manifest.name, "hash": model.hash, "folder": str(model.folder)})
     else:
-        console.print(f"added [bold]{model.manifest.name}[/] {model.hash[:16]}… to {store}")
+        console().print(f"added [bold]{model.manifest.name}[/] {model.hash[:16]}… to {store}")
 
 
 @app.command("list")
@@ -56,13 +56,13 @@ def list_models(store: Store = MODEL_STORE, as_json: AsJson = False) -> None:
         print_json([{"name": model.manifest.name, "hash": model.hash} for model in models])
         return
     if not models:
-        console.print(f"no models in {store}: add one with 'infernet models add model.onnx --name you/model:1'")
+        console().print(f"no models in {store}: add one with 'infernet models add model.onnx --name you/model:1'")
         return
     table = Table("name", "flavour", "determinism", "hash", box=None)
     for model in models:
         manifest = model.manifest
         table.add_row(manifest.name, manifest.flavour.value, manifest.determinism.value, model.hash[:16] + "…")
-    console.print(table)
+    console().print(table)
 
 
 @app.command("show")
@@ -94,7 +94,7 @@ def show(
     if manifest.provenance is not None:
         for key, value in manifest.provenance.model_dump(mode="json", exclude_none=True).items():
             table.add_row(key.replace("_", " "), str(value))
-    console.print(table)
+    console().print(table)
 
 
 def _describe(tensor: TensorSpec) -> str:

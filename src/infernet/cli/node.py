@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,8 @@ def node(config: Config = CONFIG_FILE, as_json: AsJson = False) -> None:
 
 async def serve(settings: Settings, signer: LocalSigner, as_json: bool) -> None:
     """Run one node until cancelled."""
+    import asyncio
+
     from infernet.app.node import start_node
 
     async with start_node(settings, signer) as running:
@@ -48,8 +49,8 @@ def _show(running: RunningNode, settings: Settings, as_json: bool) -> None:
         print_json({"event": "ready", **facts})
         return
     chains = ", ".join(str(chain.chain_id) for chain in settings.chains)
-    console.print(f"node [bold]{running.address}[/] on chain {chains}", soft_wrap=True)
-    console.print(
+    console().print(f"node [bold]{running.address}[/] on chain {chains}", soft_wrap=True)
+    console().print(
         f"serves {', '.join(running.containers) or 'nothing'}; API {running.api_url or 'off'}", soft_wrap=True
     )
-    console.print("Ctrl-C stops it")
+    console().print("Ctrl-C stops it")

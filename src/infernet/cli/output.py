@@ -5,15 +5,30 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from functools import cache
 from io import TextIOWrapper
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from infernet.errors import InfernetError
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def console() -> Console:
+    """Standard output, for people."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@cache
+def errors() -> Console:
+    """Standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
 
 
 def set_up_streams() -> None:
@@ -48,7 +63,7 @@ def print_error(error: InfernetError, as_json: bool, *, quietly: bool = False) -
         from rich.text import Text
 
         line = Text.assemble(("error ", "bold red"), " ".join(error.message.split()), (f" ({error.code})", "dim"))
-        errors.print(line, soft_wrap=True)
+        errors().print(line, soft_wrap=True)
 
 
 def set_up_logs(level: str = "warning", form: str = "console") -> None:

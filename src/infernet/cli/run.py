@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -31,6 +30,8 @@ def run(work: Coroutine[Any, Any, T], *, logs: str = "warning", log_format: str 
     Raises:
         Interrupted: after a signal, when everything is closed.
     """
+    import asyncio
+
     set_up_logs(logs, log_format)
     received: list[int] = []
 
