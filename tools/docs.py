@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs_api import render_routes
 from docs_cli import render_commands
 from docs_contracts import render_consumer_functions, render_errors, render_events, render_functions, render_terms
 from docs_errors import render_codes, render_outcomes
@@ -32,6 +33,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "make-targets": render_targets,
     "manifest": render_manifest,
     "manifest-tensor": render_tensor,
+    "routes": render_routes,
     "settings": render_settings,
     "terms": render_terms,
 }
