@@ -82,6 +82,12 @@ class Parameter:
         return f"{names} {WORDS[self.base]}"
 
     @property
+    def meaning(self) -> str:
+        """The help text, and the variable that stands in for the option."""
+        variable = f" Else the variable `{self.info.envvar}`." if self.info.envvar else ""
+        return (self.info.help or "") + variable
+
+    @property
     def shown_default(self) -> str:
         """What holds where it is left out."""
         if self.default is inspect.Parameter.empty:
@@ -129,6 +135,6 @@ def _render(command: Command) -> str:
     arguments = [p for p in parameters if p.is_argument]
     written = [p.word if p.default is inspect.Parameter.empty else f"[{p.word}]" for p in arguments]
     usage = " ".join(["infernet", command.name, "[OPTIONS]", *written])
-    rows = ([build_code(p.word), p.shown_default, p.info.help or ""] for p in parameters)
+    rows = ([build_code(p.word), p.shown_default, p.meaning] for p in parameters)
     table = build_table(["argument or option", "default", "meaning"], rows)
     return f"## infernet {command.name}\n\n{_read_help(command)}\n\n```\n{usage}\n```\n\n{table}\n"
