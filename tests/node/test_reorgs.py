@@ -35,7 +35,7 @@ async def fetch_created(world: World, key: SubscriptionKey) -> Any:
 
 async def see_head(world: World, node: RunningNode) -> None:
     head = await world.rpc.fetch_head()
-    await wait_until(lambda: (tip := node.pipeline._follower.tip) is not None and tip.hash == head.hash)  # noqa: SLF001
+    await wait_until(lambda: head in node.pipeline._follower.recent_blocks)
 
 
 async def wait_settled(world: World, node: RunningNode, key: SubscriptionKey) -> None:

@@ -50,7 +50,7 @@ async def test_a_refused_delivery_is_tried_once_for_each_block(world: World) -> 
     async with world.run_node(reverse()) as node:
         await wait_until(lambda: (job := node.find_job(bad)) is not None and job.attempts == 1)
         for _ in range(3):  # other work at the same head is no reason to try again
-            node.pipeline._sender.submit(node.find_job(bad))  # type: ignore[arg-type]  # noqa: SLF001
+            node.pipeline._sender.submit(node.find_job(bad))  # type: ignore[arg-type]
             await asyncio.sleep(0.05)
         assert (job := node.find_job(bad)) is not None
         assert job.attempts == 1
@@ -123,7 +123,7 @@ async def test_a_container_that_breaks_is_tried_a_few_times_with_pauses(
     pauses: list[float] = []
     broken = FunctionContainer("broken", crash)
     async with world.run_node(broken, reverse()) as node:
-        clock = node.pipeline._clock  # noqa: SLF001
+        clock = node.pipeline._clock
 
         async def sleep(seconds: float) -> None:
             if seconds >= 0.5:

@@ -18,7 +18,7 @@ class FaultyProxy:
     """Passes bytes on while `trouble` is `none`; changing it ends what is open.
 
     Attributes:
-        trouble: `refuse` closes at once, `hang` never answers, `garbage` answers with a page, `error` with an RPC error.
+        trouble: `refuse` closes at once, `hang` never answers, `garbage` is half a page, `error` an error of JSON-RPC.
     """
 
     def __init__(self, target_url: str) -> None:
@@ -38,7 +38,7 @@ class FaultyProxy:
     async def serve(self) -> AsyncIterator[FaultyProxy]:
         """On a free port of loopback."""
         server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:

@@ -18,7 +18,7 @@ from infernet.client import AsyncClient
 from infernet.keys.signer import LocalSigner
 from infernet.node import ChainPipeline
 from infernet.node.delivery import GasPolicy
-from infernet.ports import Chain, Container
+from infernet.ports import Container
 from infernet.protocol.decision import Policy
 from infernet.protocol.events import SubscriptionFulfilled, decode_event
 from infernet.protocol.hashing import to_address
@@ -72,7 +72,6 @@ class World:
         self,
         *containers: Container,
         number: int = 0,
-        chain: Chain | None = None,
         rpc_url: str | None = None,
         gas_policy: GasPolicy | None = None,
         turn_window_s: int = 0,
@@ -83,7 +82,7 @@ class World:
         ended: list[Job] = []
         served = {container.id: container for container in containers}
         async with contextlib.AsyncExitStack() as stack:
-            rpc = chain or await stack.enter_async_context(RpcChain(rpc_url or self.chain.rpc_url, timeout_s=2.0))
+            rpc = await stack.enter_async_context(RpcChain(rpc_url or self.chain.rpc_url, timeout_s=2.0))
             book = stack.enter_context(Journal(self._folder / f"{journal or number}.sqlite"))
             pipeline = ChainPipeline(
                 chain=rpc,
