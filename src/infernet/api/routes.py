@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from infernet.errors import InvalidInput
@@ -13,6 +14,8 @@ from infernet.web import JSONResponse, Request, Response, Route, read_json
 
 STALE_AFTER_S = 30.0
 """A chain whose endpoint has not answered for this long makes the node unhealthy."""
+
+_NUMBER = re.compile(r"[0-9]{1,78}")
 
 Chains = Mapping[tuple[ChainId, Address], ChainService]
 
@@ -39,8 +42,9 @@ def build_routes(chains: Chains, containers: Sequence[str], *, stale_after_s: fl
 
     async def get_jobs(request: Request) -> Response:
         place = request.path_params
-        chain_id, coordinator = ChainId(place["chain_id"]), to_address(place["coordinator"])
-        chain, owner, number = _find_chain(chains, chain_id, coordinator), to_address(place["owner"]), place["id"]
+        chain_id, coordinator = ChainId(_read_number(place["chain_id"])), to_address(place["coordinator"])
+        owner, number = to_address(place["owner"]), _read_number(place["id"])
+        chain = _find_chain(chains, chain_id, coordinator)
         report = chain.report(owner, SubscriptionId(number)) if number < 2**32 else None
         if report is None:
             raise InvalidInput("subscription.unknown", f"this node knows no subscription {number} of {owner}")
@@ -50,8 +54,14 @@ def build_routes(chains: Chains, containers: Sequence[str], *, stale_after_s: fl
         Route("/health", get_health),
         Route("/v1/containers", get_containers),
         Route("/v1/subscriptions/delegated", post_delegated, methods=["POST"]),
-        Route("/v1/jobs/{chain_id:int}/{coordinator}/{owner}/{id:int}", get_jobs),
+        Route("/v1/jobs/{chain_id}/{coordinator}/{owner}/{id}", get_jobs),
     ]
+
+
+def _read_number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise InvalidInput("request.malformed", "a chain's or a subscription's id in the path is a decimal number")
+    return int(text)
 
 
 def _find_chain(chains: Chains, chain_id: ChainId, coordinator: Address) -> ChainService:

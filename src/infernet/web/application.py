@@ -73,7 +73,7 @@ async def _answer_nobody(_: Request, error: Exception) -> Response:
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: the details are for the operator's log alone."""
-    log.error("http.failed", path=request.url.path, error=repr(error))
+    log.error("http.failed", path=request.url.path[:200], error=repr(error))
     return _build_answer(500, "node.failed", "the node failed to answer: its operator finds the reason in the log")
 
 
