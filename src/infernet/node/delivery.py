@@ -12,6 +12,9 @@ from infernet.store.journal import Job
 from infernet.types import Address, BlockRef, Call, Gas, Wei
 
 GAS_HEADROOM = 30_000
+MAX_ATTEMPTS = 5
+"""Deliveries of one answer that may go wrong, in a simulation or in a block."""
+
 FINAL_REVERTS = frozenset(
     f"revert.{name}"
     for name in (
@@ -40,6 +43,20 @@ class GasPolicy:
     def compute_cap(self, terms: Subscription) -> Wei:
         """The most that a delivery of this subscription may pay."""
         return Wei(terms.max_gas_price if self.max_fee is None else min(self.max_fee, terms.max_gas_price))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenHead:
+    """The newest block followed, its events applied.
+
+    Attributes:
+        block_time_s: seconds to the next one.
+        is_rolled_back: True where older blocks were undone for it.
+    """
+
+    block: BlockRef
+    block_time_s: int
+    is_rolled_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
