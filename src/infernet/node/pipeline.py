@@ -95,6 +95,8 @@ class ChainPipeline:
         )
         self._on_job = on_job
         self._head: BlockRef | None = None
+        self._is_at_head = True
+        self._is_something_due = asyncio.Event()
         self._head_seen_at_s: float | None = None
 
     async def run(self) -> None:
@@ -104,6 +106,7 @@ class ChainPipeline:
             self._resume()
             tasks.create_task(self._sender.run(), name="sender")
             tasks.create_task(self._follow(), name="follower")
+            tasks.create_task(self._look_again(), name="decider")
 
     def status(self) -> ChainStatus:
         """How this chain stands."""
@@ -163,6 +166,7 @@ class ChainPipeline:
         for key in touched:
             self._schedule.set(key, NOW)
             self._jobs.end_over(key)
+        self._is_at_head = update.at_head
         if update.at_head:
             self._advance(update.tip, is_rolled_back)
 
@@ -241,6 +245,17 @@ class ChainPipeline:
         block_time_s = self._block_time_s()
         self._sender.set_head(head, block_time_s, is_rolled_back)
         self._jobs.end_late(head, block_time_s)
+        self._start_due(head)
+
+    async def _look_again(self) -> None:
+        """A job that ended between two blocks frees its subscription for what is due already."""
+        while True:
+            await self._is_something_due.wait()
+            self._is_something_due.clear()
+            if self._head is not None and self._is_at_head:
+                self._start_due(self._head)
+
+    def _start_due(self, head: BlockRef) -> None:
         due = self._schedule.pop_due(head.timestamp)
         with self._journal.step():
             started = [job for key in due if (job := self._consider(key, head)) is not None]
@@ -277,6 +292,7 @@ class ChainPipeline:
         self._jobs.remove(job.key)
         self._book.set_answered(job.key)
         self._schedule.set(job.key.subscription, NOW)
+        self._is_something_due.set()
         if self._on_job is not None:
             self._on_job(job)
 

@@ -47,6 +47,7 @@ class FakeChain:
         receipts: of mined transactions.
         nonces: transactions of an account that are in blocks.
         calls: requests so far.
+        called_at: the block of each `call`, None for the head.
     """
 
     def __init__(self, block_time_s: int = BLOCK_TIME_S) -> None:
@@ -62,6 +63,7 @@ class FakeChain:
         self.receipts: dict[TxHash, Receipt] = {}
         self.nonces: dict[Address, int] = {}
         self.calls: list[str] = []
+        self.called_at: list[Hash32 | None] = []
         self._salt = 0
         self.mine()
 
@@ -140,6 +142,7 @@ class FakeChain:
         self._enter("call")
         if at is not None and all(block.ref.hash != at for block in self._seen()):
             raise RetryLater("chain.block_unknown", "the endpoint does not have this block's state")
+        self.called_at.append(at)
         return self.answer_call(call)
 
     async def call_many(self, calls: Sequence[Call], at: Hash32 | None = None) -> list[bytes | InfernetError]:
