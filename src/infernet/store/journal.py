@@ -441,12 +441,14 @@ def _take_lock(path: Path) -> Any:
 
 
 def _open_database(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
+    database = None
     try:
+        database = sqlite3.connect(path, isolation_level=None)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
     except sqlite3.DatabaseError as error:
-        database.close()
+        if database is not None:
+            database.close()
         raise _unusable(path, str(error)) from error
     return database
 
