@@ -12,17 +12,17 @@ import structlog
 from infernet.errors import InfernetError, InvalidInput, RetryLater, is_endpoint_error
 from infernet.node.book import Book
 from infernet.node.delivery import GasPolicy
-from infernet.node.follower import KEEP_BLOCKS, Follower, Update
+from infernet.node.follower import Follower, Update
 from infernet.node.intake import check_request, simulate_creation
 from infernet.node.jobs import Jobs
 from infernet.node.outbox import Outbox
+from infernet.node.recorder import Recorder
 from infernet.node.report import build_report
 from infernet.node.runner import Runner
 from infernet.node.schedule import Schedule
 from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
 from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
-from infernet.protocol.events import Event, SubscriptionFulfilled
 from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
 from infernet.store.journal import Job, Journal
 from infernet.types import (
@@ -30,7 +30,6 @@ from infernet.types import (
     BlockRef,
     ChainId,
     ChainStatus,
-    Interval,
     JobKey,
     SubscriptionId,
     SubscriptionKey,
@@ -76,6 +75,7 @@ class ChainPipeline:
         self._poll_interval_s = poll_interval_s
         self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id, coordinator), start_block)
         self._book = Book(journal, chain_id, coordinator, signer.address)
+        self._recorder = Recorder(journal, self._book, chain_id, coordinator, signer.address)
         self._schedule = Schedule()
         self._sender = Sender(
             chain,
@@ -142,63 +142,20 @@ class ChainPipeline:
             await self._clock.sleep(min(30.0, self._poll_interval_s * 2 ** min(failures, 6)))
 
     def _apply(self, update: Update) -> None:
-        """One step of the chain: on disk and in memory together, then act on it."""
-        touched: set[SubscriptionKey] = set()
-        delivered: list[Job] = []
-        is_rolled_back = update.rolled_back_to is not None
-        with self._journal.step():
-            if update.rolled_back_to is not None:
-                touched |= self._roll_back(update.rolled_back_to, update.is_reread)
-            for event in update.events:
-                if (key := self._book.apply(event)) is not None:
-                    touched.add(key)
-                if (job := self._note_delivery(event)) is not None:
-                    delivered.append(job)
-            if is_rolled_back:
-                self._book.remove_orphans(touched)
-            self._journal.add_blocks(self._chain_id, self._coordinator, update.blocks, KEEP_BLOCKS)
-        if is_rolled_back:
-            self._take_jobs_back(update.rolled_back_to or 0)
-        for job in delivered:
+        """One step of the chain: written down, then acted on."""
+        change = self._recorder.write(update)
+        if update.rolled_back_to is not None:
+            self._take_jobs_back(update.rolled_back_to)
+        for job in change.delivered:
             if job.tx_hash is not None:
                 self._sender.set_delivered(job.key, job.tx_hash)
             self._job_ended(job)
-        for key in touched:
+        for key in change.touched:
             self._schedule.set(key, NOW)
             self._jobs.end_over(key)
         self._is_at_head = update.at_head
         if update.at_head:
-            self._advance(update.tip, is_rolled_back)
-
-    def _note_delivery(self, event: Event) -> Job | None:
-        """This node's answers as the chain counts them, those that another process of its account gave too."""
-        if not isinstance(event, SubscriptionFulfilled) or event.node != self._signer.address:
-            return None
-        key = JobKey(self._key(event.owner, event.id), Interval(event.interval))
-        job = self._journal.read_job(key) or Job(key, "accepted", NOW, None)
-        job = replace(job, state="delivered", tx_hash=event.tx_hash, code="", note="")
-        self._journal.save_job(job)
-        return job
-
-    # --- reorgs ---------------------------------------------------------------------------------------------------
-
-    def _roll_back(self, number: int, is_reread: bool) -> set[SubscriptionKey]:
-        """Undo the blocks above `number`, in the journal's open step."""
-        log.warning("chain.reorg", chain=self._chain_id, valid_up_to=number, is_reread=is_reread)
-        if is_reread:
-            self._book.reset()
-            return set(self._book)
-        self._journal.remove_blocks_above(self._chain_id, self._coordinator, number)
-        touched, lost = self._book.roll_back(number)
-        for key in lost:
-            job = self._journal.read_job(key)
-            if job is None or job.output is None or job.tx_hash is None:
-                self._journal.remove_job(key)
-            elif self._journal.close_transactions([job.tx_hash], "pending"):
-                self._journal.save_job(replace(job, state="sent"))
-            else:  # another process of this account had sent it
-                self._journal.save_job(replace(job, state="computed", tx_hash=None))
-        return touched
+            self._advance(update.tip, is_rolled_back=update.rolled_back_to is not None)
 
     def _take_jobs_back(self, number: int) -> None:
         """After a reorg: stop the jobs that are gone, take up those that are open again, run anew what was computed
