@@ -75,7 +75,7 @@ async def test_time_is_the_chains_and_not_the_walls(world: World) -> None:
     key = await world.subscribe(period=86_400, frequency=1)
     head = await world.rpc.fetch_head()
     async with world.run_node(reverse()) as node:
-        await world.chain.set_next_timestamp(head.timestamp + 86_399)
+        await world.chain.set_next_timestamp(head.timestamp + 80_000)
         await world.chain.mine()
         await world.wait_answers(await world.ask(b"meanwhile"))
         assert node.get_state(key) == ""

@@ -39,8 +39,15 @@ async def see_head(world: World, node: RunningNode) -> None:
 
 
 async def wait_settled(world: World, node: RunningNode, key: SubscriptionKey) -> None:
-    await world.wait_answers(key)
-    await wait_until(lambda: node.get_state(key) == "delivered")
+    async def is_delivered() -> bool:
+        for _ in range(20):
+            if node.get_state(key) == "delivered" and await world.fetch_answers(key):
+                return True
+            await asyncio.sleep(0.05)
+        await world.chain.mine()  # a pool may lose transactions in a reorg: they are sent again as blocks pass
+        return False
+
+    await wait_until(is_delivered)
     await world.chain.mine(2)
     await see_head(world, node)
     await asyncio.sleep(0.1)
