@@ -299,3 +299,24 @@ async def test_an_answer_that_comes_too_late_for_its_interval_is_not_sent(world:
         gate.set()
     assert node.ended[0].code == "interval.over"
     assert await world.fetch_statuses(node.address) == []
+
+
+async def test_a_transaction_that_the_pool_lost_is_sent_again(world: World) -> None:
+    async with world.run_node(reverse()) as node:
+        await world.wait_answers(await world.ask(b"before"))
+        await world.chain.set_automine(False)
+        asking = asyncio.create_task(world.ask(b"lost"))
+        await asyncio.sleep(0.1)
+        await world.chain.mine()
+        key = await asking
+        await wait_until(lambda: node.get_state(key) == "sent")
+        sent = node.find_job(key)
+        await world.chain.request("anvil_dropAllTransactions")
+        async with world.mining(0.1):
+            (answer,) = await world.wait_answers(key)
+    assert sent is not None
+    (receipt,) = await world.rpc.fetch_receipts([answer.tx_hash])
+    assert receipt is not None
+    assert await world.fetch_statuses(node.address) == [True, True]
+    transaction = await world.chain.request("eth_getTransactionByHash", "0x" + answer.tx_hash.hex())
+    assert int(transaction["nonce"], 16) == 1
