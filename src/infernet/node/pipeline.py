@@ -30,6 +30,7 @@ from infernet.types import (
     BlockRef,
     ChainId,
     ChainStatus,
+    Interval,
     JobKey,
     SubscriptionId,
     SubscriptionKey,
@@ -282,8 +283,10 @@ class ChainPipeline:
         known = self._journal.read_subscription(key)
         if known is None:
             return None
-        decision = self._decide(self._book.get(key) or known[0])
-        return build_report(known[0], known[1], self._journal.read_jobs(key), decision)
+        jobs = self._journal.read_jobs(key)
+        answered = max((job.key.interval for job in jobs if not job.is_open), default=Interval(0))
+        decision = self._decide(self._book.get(key) or replace(known[0], answered=answered))
+        return build_report(known[0], known[1], jobs, decision)
 
     def _decide(self, tracked: Tracked) -> Decision | None:
         """As of the newest block, None before the first."""
