@@ -43,14 +43,12 @@ def check(config: Config = CONFIG_FILE, as_json: AsJson = False) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(show_header=False, box=None, padding=(0, 1))
+    width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        mark = Text("✓", style="green") if finding.ok else Text("✗", style="red")
-        table.add_row(mark, Text(finding.what), Text(finding.detail))
-    console().print(table)
+        mark = Text("✓ ", style="green") if finding.ok else Text("✗ ", style="red")
+        console().print(mark.append(f"{finding.what:<{width}}  {finding.detail}", style="default"), soft_wrap=True)
 
 
 def _look_at_key(settings: Settings) -> tuple[Finding, Address | None]:
