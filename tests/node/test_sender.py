@@ -215,6 +215,24 @@ async def test_other_terms_under_the_same_id_get_no_answer_computed_for_the_old(
     assert desk.chain.pool == {}
 
 
+@pytest.mark.parametrize("name", ["SubscriptionNotFound", "CallbackFailed"])
+async def test_a_refusal_of_what_was_withdrawn_meanwhile_leaves_the_new_job_alone(desk: Desk, name: str) -> None:
+    anew = replace(build_job(1), state="accepted", output=None)
+
+    def change(_: object) -> bytes:
+        desk.tracked[build_key(1)] = build_tracked(1, price=5000 * GWEI)
+        desk.journal.save_job(anew)
+        desk.sender.withdraw(build_key(1))
+        raise JobRejected(f"revert.{name}", "no")
+
+    desk.chain.answer_call = change
+    desk.submit(build_job(1))
+    desk.see_head()
+    await desk.rest()
+    assert desk.journal.read_job(anew.key) == anew
+    assert desk.ended == []
+
+
 async def test_an_endpoint_that_refuses_for_now_is_asked_again_without_a_new_head(desk: Desk) -> None:
     refusals = iter([RetryLater("tx.insufficient_funds", "send coins")] * 3)
     desk.chain.refuse = lambda _: next(refusals, None)

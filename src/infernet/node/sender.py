@@ -176,6 +176,8 @@ class Sender:
 
     def _note_refusal(self, job: Job, error: InfernetError, head: SeenHead) -> None:
         """A simulation that failed: nothing was spent. Final reasons end the job, others are tried at later heads."""
+        if not self._is_current(job):
+            return
         if isinstance(error, RetryLater) or is_endpoint_error(error):
             self._must_retry = True
             log.warning("job.held", job=job.key, code=error.code, reason=error.message)
@@ -193,9 +195,9 @@ class Sender:
         """Those for which nothing has changed while they were simulated."""
         chosen = []
         for item in passed:
-            tracked, written = self._find(item.job.key.subscription), self._journal.read_job(item.job.key)
+            tracked = self._find(item.job.key.subscription)
             is_same = tracked is not None and tracked.subscription == item.tracked.subscription
-            if is_same and written is not None and written.state == "computed" and item.job.key in self._held:
+            if is_same and self._is_current(item.job):
                 chosen.append(item)
         return chosen
 
@@ -224,10 +226,14 @@ class Sender:
         self._refused_at.pop(key, None)
 
     def _end(self, job: Job, over: Over) -> None:
-        """Unless a followed block holds its delivery, or it was withdrawn meanwhile."""
+        is_current = self._is_current(job)
         self._forget(job.key)
-        written = self._journal.read_job(job.key)
-        if written is not None and written.is_open:
+        if is_current:
             job = replace(job, code=over.code, note=over.note)
             self._journal.save_job(job)
             self._on_end(job)
+
+    def _is_current(self, job: Job) -> bool:
+        """False where a followed block holds its delivery, or it was withdrawn, while the chain was asked about it."""
+        written = self._journal.read_job(job.key)
+        return written is not None and written.is_open and written.output == job.output
