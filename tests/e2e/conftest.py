@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import PASSWORD, Place, write_config
+from command import PASSWORD, Done, Place, write_config
 
+from infernet.cli.main import run_command_line
 from infernet.keys.keystore import create_key_file
 from infernet.keys.signer import LocalSigner
 
@@ -20,6 +22,30 @@ def place(tmp_path: Path) -> Iterator[Place]:
     place = Place(tmp_path)
     yield place
     place.check_nothing_left()
+
+
+class Here:
+    """Runs a command line in this process: the same code from the arguments to the exit code, without the second that
+    a process takes to start. For the many ways to be wrong, of which a few also run as processes."""
+
+    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._place, self._monkeypatch, self._capsys = place, monkeypatch, capsys
+        self.folder = place.folder
+
+    def run(self, *arguments: str, **variables: str) -> Done:
+        with self._monkeypatch.context() as patch:
+            patch.chdir(self.folder)
+            for name, value in self._place.build_environment(variables).items():
+                patch.setenv(name, value)
+            code = run_command_line(list(arguments))
+        return Done(code, *self._capsys.readouterr())
+
+
+@pytest.fixture
+def here(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    for name in [name for name in os.environ if name.startswith("INFERNET_")]:
+        monkeypatch.delenv(name)
+    return Here(place, monkeypatch, capsys)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from command import INFERNET, PASSWORD, Place, write_config
-from conftest import Network
+from conftest import Here, Network
 
 from infernet.keys.keystore import create_key_file
 
@@ -27,6 +27,12 @@ def node(place: Place) -> Place:
     """A place with a key file, for which only the configuration is missing."""
     create_key_file(place.folder / "node.keystore.json", PASSWORD, scrypt_work=2)
     return place
+
+
+@pytest.fixture
+def node_here(here: Here) -> Here:
+    create_key_file(here.folder / "node.keystore.json", PASSWORD, scrypt_work=2)
+    return here
 
 
 @pytest.fixture
@@ -46,8 +52,8 @@ def taken_port() -> Iterator[int]:
         ([f"--coordinator={COORDINATOR}", "--ints=1", "--keystore=none.json"], "key.missing"),
     ],
 )
-def test_a_request_that_cannot_be_sent(place: Place, arguments: list[str], code: str) -> None:
-    place.run("request", "sum", *arguments, INFERNET_PRIVATE_KEY=KEY).check_error(code)
+def test_a_request_that_cannot_be_sent(here: Here, arguments: list[str], code: str) -> None:
+    here.run("request", "sum", *arguments, INFERNET_PRIVATE_KEY=KEY).check_error(code)
 
 
 def test_a_request_without_an_account(place: Place) -> None:
@@ -55,8 +61,8 @@ def test_a_request_without_an_account(place: Place) -> None:
 
 
 @pytest.mark.parametrize("key", ["zz" * 32, "0x" + "00" * 32])
-def test_a_request_with_a_key_that_is_none(place: Place, key: str) -> None:
-    done = place.run("request", "sum", "--ints=1", f"--coordinator={COORDINATOR}", INFERNET_PRIVATE_KEY=key)
+def test_a_request_with_a_key_that_is_none(here: Here, key: str) -> None:
+    done = here.run("request", "sum", "--ints=1", f"--coordinator={COORDINATOR}", INFERNET_PRIVATE_KEY=key)
     assert key not in done.check_error("key.invalid")
 
 
@@ -69,10 +75,10 @@ def test_a_request_with_a_key_that_is_none(place: Place, key: str) -> None:
     ],
 )
 def test_a_request_to_an_address_that_is_no_coordinator(
-    place: Place, network: Network, coordinator: str, code: str
+    here: Here, network: Network, coordinator: str, code: str
 ) -> None:
     variables = network.build_variables() | {"INFERNET_COORDINATOR": coordinator}
-    place.run("request", "sum", "--ints=1", **variables).check_error(code)
+    here.run("request", "sum", "--ints=1", **variables).check_error(code)
 
 
 @on_chain
@@ -94,9 +100,9 @@ def test_a_missing_configuration(place: Place) -> None:
         ("[api]\nport = 'x'\n", "", "config.invalid", "api.port is wrong"),
     ],
 )
-def test_a_wrong_configuration(node: Place, extra: str, containers: str, code: str, said: str) -> None:
-    write_config(node.folder, extra=extra, containers=containers)
-    assert said in node.run("node", INFERNET_KEY_PASSWORD=PASSWORD).check_error(code)
+def test_a_wrong_configuration(node_here: Here, extra: str, containers: str, code: str, said: str) -> None:
+    write_config(node_here.folder, extra=extra, containers=containers)
+    assert said in node_here.run("node", INFERNET_KEY_PASSWORD=PASSWORD).check_error(code)
 
 
 # --- the key ----------------------------------------------------------------------------------------------------------
@@ -117,11 +123,11 @@ def test_no_password(node: Place) -> None:
     ("content", "code"),
     [(None, "key.password_file"), (b"\xff\xfe\n", "key.password_invalid")],
 )
-def test_a_password_file_that_holds_none(node: Place, content: bytes | None, code: str) -> None:
-    write_config(node.folder, extra='[account]\npassword_file = "password"\n')
+def test_a_password_file_that_holds_none(node_here: Here, content: bytes | None, code: str) -> None:
+    write_config(node_here.folder, extra='[account]\npassword_file = "password"\n')
     if content is not None:
-        (node.folder / "password").write_bytes(content)
-    node.run("node").check_error(code)
+        (node_here.folder / "password").write_bytes(content)
+    node_here.run("node").check_error(code)
 
 
 def test_a_password_prompt_whose_input_ends(node: Place) -> None:
@@ -154,10 +160,10 @@ def test_a_password_prompt_whose_input_ends(node: Place) -> None:
         (lambda path: path.write_text("{"), "key.malformed"),
     ],
 )
-def test_a_key_file_that_cannot_be_used(node: Place, spoil: Callable[[Path], None], code: str) -> None:
-    write_config(node.folder)
-    spoil(node.folder / "node.keystore.json")
-    node.run("node").check_error(code)  # said before a password is asked for
+def test_a_key_file_that_cannot_be_used(node_here: Here, spoil: Callable[[Path], None], code: str) -> None:
+    write_config(node_here.folder)
+    spoil(node_here.folder / "node.keystore.json")
+    node_here.run("node").check_error(code)  # said before a password is asked for
 
 
 # --- the chain --------------------------------------------------------------------------------------------------------
@@ -167,9 +173,9 @@ def test_a_chain_that_is_not_there(node: Place) -> None:
     assert "check rpc_url" in said
 
 
-def test_an_endpoint_that_is_no_chain(node: Place, taken_port: int) -> None:
-    write_config(node.folder, chain=['rpc_url = "not a url"'])
-    node.run("node", INFERNET_KEY_PASSWORD=PASSWORD).check_error("chain.bad_url")
+def test_an_endpoint_that_is_no_chain(node_here: Here, taken_port: int) -> None:
+    write_config(node_here.folder, chain=['rpc_url = "not a url"'])
+    node_here.run("node", INFERNET_KEY_PASSWORD=PASSWORD).check_error("chain.bad_url")
 
 
 @on_chain
@@ -180,10 +186,10 @@ def test_an_endpoint_that_is_no_chain(node: Place, taken_port: int) -> None:
         (('coordinator = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"',), "coordinator.no_code"),
     ],
 )
-def test_another_chain_than_was_configured(place: Place, network: Network, chain: tuple[str, ...], code: str) -> None:
-    network.write_config(place.folder, chain=chain, containers=REVERSE)
-    place.run("node", INFERNET_KEY_PASSWORD=PASSWORD).check_error(code)
-    checked = place.run("check", "--json", INFERNET_KEY_PASSWORD=PASSWORD)
+def test_another_chain_than_was_configured(here: Here, network: Network, chain: tuple[str, ...], code: str) -> None:
+    network.write_config(here.folder, chain=chain, containers=REVERSE)
+    here.run("node", INFERNET_KEY_PASSWORD=PASSWORD).check_error(code)
+    checked = here.run("check", "--json", INFERNET_KEY_PASSWORD=PASSWORD)
     assert (checked.code, checked.json["ok"]) == (1, False)
     assert [finding["what"] for finding in checked.json["findings"] if not finding["ok"]] == ["chain 31337"] * (
         code != "chain.wrong_id"
@@ -270,10 +276,10 @@ def test_a_model_whose_file_is_gone_or_changed(place: Place, network: Network) -
         (["show", "a/b:1"], "model.not_found"),
     ],
 )
-def test_a_model_command_that_cannot_be_done(place: Place, arguments: list[str], code: str) -> None:
-    (place.folder / "junk.onnx").write_bytes(b"no model")
-    place.run("models", *arguments).check_error(code)
-    assert not (place.folder / "models").exists()
+def test_a_model_command_that_cannot_be_done(here: Here, arguments: list[str], code: str) -> None:
+    (here.folder / "junk.onnx").write_bytes(b"no model")
+    here.run("models", *arguments).check_error(code)
+    assert not (here.folder / "models").exists()
 
 
 # --- init -------------------------------------------------------------------------------------------------------------
@@ -297,15 +303,15 @@ def test_init_twice_changes_nothing(place: Place) -> None:
         ([f"--coordinator={COORDINATOR}", "--chain-id=5"], "key.no_password"),
     ],
 )
-def test_init_that_cannot_be_done_makes_nothing(place: Place, arguments: list[str], code: str) -> None:
-    place.run("init", "n", *arguments).check_error(code)
-    assert not (place.folder / "n").exists()
+def test_init_that_cannot_be_done_makes_nothing(here: Here, arguments: list[str], code: str) -> None:
+    here.run("init", "n", *arguments).check_error(code)
+    assert not (here.folder / "n").exists()
 
 
-def test_init_where_no_folder_can_be(place: Place) -> None:
-    (place.folder / "file").touch()
+def test_init_where_no_folder_can_be(here: Here) -> None:
+    (here.folder / "file").touch()
     arguments = ["init", "file/n", f"--coordinator={COORDINATOR}", "--chain-id=5"]
-    place.run(*arguments, INFERNET_KEY_PASSWORD=PASSWORD).check_error("system.error")
+    here.run(*arguments, INFERNET_KEY_PASSWORD=PASSWORD).check_error("system.error")
 
 
 # --- usage ------------------------------------------------------------------------------------------------------------
@@ -323,10 +329,15 @@ def test_init_where_no_folder_can_be(place: Place) -> None:
         ["node", "--unknown"],
     ],
 )
-def test_wrong_usage_ends_with_2_and_the_usage(place: Place, arguments: list[str]) -> None:
-    done = place.run(*arguments)
+def test_wrong_usage_ends_with_2_and_the_usage(here: Here, arguments: list[str]) -> None:
+    done = here.run(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "Usage: infernet" in done.err
+
+
+def test_a_command_that_does_not_exist(place: Place) -> None:
+    done = place.run("frobnicate")
+    assert (done.code, "No such command 'frobnicate'" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -338,8 +349,8 @@ def test_wrong_usage_ends_with_2_and_the_usage(place: Place, arguments: list[str
         (["frobnicate", "--json"], "usage", 2),
     ],
 )
-def test_with_json_an_error_is_one_object(place: Place, arguments: list[str], code: str, exit_code: int) -> None:
-    done = place.run(*arguments)
+def test_with_json_an_error_is_one_object(here: Here, arguments: list[str], code: str, exit_code: int) -> None:
+    done = here.run(*arguments)
     assert (done.code, done.json["error"]["code"], done.err) == (exit_code, code, "")
     assert json.dumps(done.json)
 

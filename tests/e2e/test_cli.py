@@ -76,7 +76,7 @@ def test_features_that_do_not_fit_are_never_answered_and_the_node_says_why(place
     while not (jobs := fetch(url)["jobs"]):  # until it is the node's turn
         time.sleep(0.1)
     (job,) = jobs
-    assert (job["state"], job["code"], job["tx"]) == ("failed", "abi.malformed", None)
+    assert (job["state"], job["code"], job["tx"]) == ("failed", "features.mismatch", None)
     assert fetch(url)["code"] == "completed"
     assert ask(place, network, "sum", "--ints", "1", "--decode", "int256")["answers"][0]["decoded"] == 1
 

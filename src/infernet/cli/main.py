@@ -79,7 +79,7 @@ def run_command_line(arguments: list[str]) -> int:
 def _run(arguments: list[str], as_json: bool) -> int:
     try:
         with _translated():
-            code = app(args=arguments, standalone_mode=False)
+            code = app(args=arguments, prog_name="infernet", standalone_mode=False)
             return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         if as_json:
