@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from command import PASSWORD, Done, Place, write_config
 
 from infernet.cli.main import run_command_line
@@ -42,10 +43,11 @@ class Here:
 
 
 @pytest.fixture
-def here(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    for name in [name for name in os.environ if name.startswith("INFERNET_")]:
+def here(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    for name in [name for name in os.environ if name.startswith("INFERNET_") and name != "INFERNET_ANVIL"]:
         monkeypatch.delenv(name)
-    return Here(place, monkeypatch, capsys)
+    yield Here(place, monkeypatch, capsys)
+    structlog.reset_defaults()  # the logs went to what this test captured
 
 
 @dataclass(frozen=True)
