@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from command import INFERNET, PASSWORD, Place, write_config
-from conftest import Here, Network
+from surroundings import Here, Network
 
 from infernet.keys.keystore import create_key_file
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from command import INFERNET, PASSWORD, Place
-from conftest import Network
 from onnx import TensorProto, helper, numpy_helper, save
+from surroundings import Network
 
 from infernet.protocol.int256 import decode_int256s, encode_int256s
 
@@ -73,12 +73,18 @@ def test_features_that_do_not_fit_are_never_answered_and_the_node_says_why(place
     assert "no answer" in done.check_error("output.not_delivered")
     owner, number = _read_subscription(done.err)
     url = f"{network.apis[0]}/v1/jobs/31337/{network.coordinator}/{owner}/{number}"
-    while not (jobs := fetch(url)["jobs"]):  # until it is the node's turn
-        time.sleep(0.1)
-    (job,) = jobs
+    (job,) = _wait_for_jobs(url)
     assert (job["state"], job["code"], job["tx"]) == ("failed", "features.mismatch", None)
     assert fetch(url)["code"] == "completed"
     assert ask(place, network, "sum", "--ints", "1", "--decode", "int256")["answers"][0]["decoded"] == 1
+
+
+def _wait_for_jobs(url: str) -> list[Any]:
+    """The report's jobs, once it was the node's turn."""
+    deadline = time.monotonic() + 30
+    while not (jobs := fetch(url)["jobs"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return list(jobs)
 
 
 def _read_subscription(said: str) -> tuple[str, str]:
