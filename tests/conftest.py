@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
+from needs import need
 
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.anvil_binary import find_anvil
 from infernet.chain.rpc import RpcChain
 
+settings.register_profile("soak", max_examples=2000, deadline=None)
+
 
 @pytest.fixture(scope="session")
 def anvil_session() -> Iterator[AnvilChain]:
     """One anvil for the whole session. Tests take `anvil`."""
-    if find_anvil() is None:
-        pytest.skip("no anvil: run `cd contracts && npm ci`, or set INFERNET_ANVIL")
+    need(find_anvil() is not None, "no anvil: run `make setup`, or set INFERNET_ANVIL")
     chain = AnvilChain()
     asyncio.run(chain.start())
     yield chain

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import need_module
 
 from infernet.compute.model import ModelContainer
 from infernet.compute.onnx_runner import load_onnx
@@ -12,7 +13,7 @@ from infernet.models import build_onnx_manifest
 from infernet.protocol.manifest import Manifest, encode_manifest
 from infernet.protocol.model_codec import decode_outputs, encode_features
 
-onnx = pytest.importorskip("onnx")
+onnx = need_module("onnx")
 
 
 def write_model(folder: Path, dtype: int = onnx.TensorProto.FLOAT) -> Path:

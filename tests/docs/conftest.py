@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from documents import ROOT, Compiled, list_blocks
+from needs import need
 
 PROJECT = """
 [profile.default]
@@ -23,8 +24,7 @@ allow_paths = ["{root}/contracts"]
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     """Every Solidity block as a file of its own, in a project as the documents describe it."""
-    if not (ROOT / "contracts" / "node_modules").is_dir():
-        pytest.skip("no forge: run `make setup`")
+    need((ROOT / "contracts" / "node_modules").is_dir(), "no forge: run `make setup`")
     folder = tmp_path_factory.mktemp("documents")
     (folder / "foundry.toml").write_text(PROJECT.format(root=ROOT))
     for block in list_blocks("solidity"):

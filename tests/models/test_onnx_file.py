@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from needs import need_module
 
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.models import ModelStore, build_onnx_manifest
 
-onnx = pytest.importorskip("onnx")
+onnx = need_module("onnx")
 
 
 def write_model(path: Path, inputs: list[tuple], outputs: list[tuple], nodes: list[tuple]) -> Path:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from eth_abi import decode, encode
+from needs import need_module
 
 from infernet.compute.model import ModelContainer
 from infernet.models import ModelStore
 from infernet.protocol.manifest import compute_manifest_hash
 from infernet.workflows.digits import TrainedDigits, train_digits
 
-pytest.importorskip("sklearn")
+need_module("sklearn")
 
 
 @pytest.fixture(scope="module")
