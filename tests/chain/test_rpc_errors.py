@@ -93,6 +93,16 @@ SAID = [
         "tx.intrinsic_gas_too_low",
         JobRejected,
     ),
+    (
+        {"code": -32003, "message": "gas floor 50000 exceeds the gas limit 40000"},
+        "tx.intrinsic_gas_too_low",
+        JobRejected,
+    ),
+    (
+        {"code": -32000, "message": "EVM error; transaction validation error: GasFloorMoreThanGasLimit"},
+        "tx.intrinsic_gas_too_low",
+        JobRejected,
+    ),
     ({"code": -32003, "message": "invalid chain id for signer"}, "tx.wrong_chain_id", NodeMisconfigured),
     ({"code": -32000, "message": "invalid sender: wrong chain id"}, "tx.wrong_chain_id", NodeMisconfigured),
     ({"code": -32000, "message": "oversized data: transaction size 200000, limit 131072"}, "tx.too_large", JobRejected),

@@ -15,7 +15,7 @@ from hexbytes import HexBytes
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.errors import JobRejected, NodeMisconfigured, RetryLater
 from infernet.keys.signer import LocalSigner
-from infernet.node.delivery import GasPolicy, build_delivery, compute_gas_limit, find_end
+from infernet.node.delivery import GasPolicy, build_delivery, find_end
 from infernet.node.outbox import Outbox, compute_next_nonce
 from infernet.node.sender import Sender
 from infernet.protocol.calldata import decode_delivery
@@ -369,12 +369,6 @@ async def test_the_base_fee_above_the_limit_is_waited_out(desk: Desk) -> None:
 )
 def test_the_next_nonce_is_the_lowest_free_one(mined: int, pending: list[int], expected: int) -> None:
     assert compute_next_nonce(mined, pending) == expected
-
-
-def test_the_gas_limit_holds_the_callbacks_share_back_and_counts_the_calldata() -> None:
-    terms = build_tracked(1).subscription
-    assert compute_gas_limit(terms, b"") >= terms.max_gas_limit * 64 // 63
-    assert compute_gas_limit(terms, bytes(1000)) - compute_gas_limit(terms, b"") == 16_000
 
 
 def test_a_delivery_creates_what_is_only_signed_so_far_and_fits_a_block() -> None:

@@ -102,16 +102,17 @@ _TABLE: tuple[_Row, ...] = (
     ),
     _row(
         JobRejected,
+        "tx.intrinsic_gas_too_low",
+        "the gas limit does not even cover the transaction itself",
+        r"intrinsic gas (is )?too low|IntrinsicGas|insufficient gas for floor data|floor data gas",
+        r"gas ?floor|CallGasCostMoreThanGasLimit",
+    ),
+    _row(
+        JobRejected,
         "tx.gas_limit_too_high",
         "the gas limit is above what a block or the endpoint allows",
         r"exceeds? (the )?(block |transaction |tx |block's )?gas ?limit|intrinsic gas too high|GasLimitExceeded",
         r"gas limit (is )?too high|gas limit reached|max transaction gas",
-    ),
-    _row(
-        JobRejected,
-        "tx.intrinsic_gas_too_low",
-        "the gas limit does not even cover the transaction itself",
-        r"intrinsic gas (is )?too low|IntrinsicGas|insufficient gas for floor data|floor data gas",
     ),
     _row(
         NodeMisconfigured,

@@ -12,6 +12,9 @@ from infernet.store.journal import Job
 from infernet.types import Address, BlockRef, Call, Gas, Wei
 
 GAS_HEADROOM = 30_000
+TRANSACTION_GAS, GAS_PER_TOKEN, FLOOR_PER_TOKEN = 21_000, 4, 10
+GAS_PER_FEATURES_BYTE = 12
+"""A byte of features in `SubscriptionCreated`: 8 for the log, the rest for its hash and copies."""
 MAX_ATTEMPTS = 5
 """Deliveries of one answer that may go wrong, in a simulation or in a block."""
 
@@ -79,18 +82,42 @@ def find_end(job: Job, tracked: Tracked | None, head: BlockRef, block_time_s: in
 def build_delivery(job: Job, tracked: Tracked, sender: Address, head: BlockRef) -> Call:
     """The call that delivers a computed job; where the subscription is only signed so far, it creates it too."""
     output, proof = job.output or b"", job.proof or b""
+    features_bytes = 0
     if tracked.request is not None and tracked.created_block is None:
         data = encode_deliver_model_output_delegate(tracked.request, job.key.interval, output, proof)
+        features_bytes = len(tracked.request.features)
     else:
         data = encode_deliver_model_output(tracked.key.id, job.key.interval, tracked.subscription, output, proof)
-    gas = min(compute_gas_limit(tracked.subscription, data), head.gas_limit)
+    gas = min(compute_gas_limit(tracked.subscription, data, features_bytes), head.gas_limit)
     return Call(to=tracked.key.coordinator, data=data, sender=sender, gas=Gas(gas))
 
 
-def compute_gas_limit(terms: Subscription, data: bytes) -> int:
+def compute_gas_limit(terms: Subscription, data: bytes, features_bytes: int = 0) -> int:
     """Gas that a delivery can need at the most, so that no estimate goes stale between simulation and inclusion.
 
     The callback gets exactly its share, of which the Coordinator must hold 64/63 back (EIP-150); the subscription's
     limit covers the overhead of a kilobyte of calldata, so the whole calldata is counted on top.
+
+    Args:
+        features_bytes: size of the features, where the delivery creates the subscription too.
     """
-    return terms.max_gas_limit + terms.max_gas_limit // 63 + 16 * len(data) + GAS_HEADROOM
+    calldata_gas = GAS_PER_TOKEN * count_tokens(data) + compute_memory_gas(2 * len(data))
+    creation_gas = GAS_PER_FEATURES_BYTE * features_bytes
+    callback_gas = terms.max_gas_limit + terms.max_gas_limit // 63
+    return max(callback_gas + calldata_gas + creation_gas + GAS_HEADROOM, compute_calldata_floor(data))
+
+
+def compute_calldata_floor(data: bytes) -> int:
+    """The least gas limit, and the least gas paid, of a transaction with this calldata (EIP-7623)."""
+    return TRANSACTION_GAS + FLOOR_PER_TOKEN * count_tokens(data)
+
+
+def count_tokens(data: bytes) -> int:
+    """Tokens of calldata (EIP-7623): a zero byte is one, any other four."""
+    return 4 * len(data) - 3 * data.count(0)
+
+
+def compute_memory_gas(size_bytes: int) -> int:
+    """Gas of that much EVM memory: 3 a word and a 512th of the words' square (Yellow Paper, appendix H)."""
+    words = -(-size_bytes // 32)
+    return 3 * words + words * words // 512
