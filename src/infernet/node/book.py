@@ -36,6 +36,11 @@ class Book:
         """A subscription in memory, None where it is over or not for this node."""
         return self._open.get(key)
 
+    def is_orphan(self, key: SubscriptionKey) -> bool:
+        """True for a subscription whose block is undone, and which nobody signed off chain."""
+        tracked = self._open.get(key)
+        return tracked is not None and tracked.created_block is None and tracked.request is None
+
     def forget(self, key: SubscriptionKey) -> None:
         """Drop a subscription from memory: this node will not answer it."""
         self._open.pop(key, None)

@@ -97,6 +97,7 @@ class ChainPipeline:
         self._on_job = on_job
         self._head: BlockRef | None = None
         self._is_at_head = True
+        self._is_rolled_back = True  # what was undone before a restart counts too
         self._is_something_due = asyncio.Event()
         self._head_seen_at_s: float | None = None
 
@@ -145,6 +146,9 @@ class ChainPipeline:
     def _apply(self, update: Update) -> None:
         """One step of the chain: written down, then acted on."""
         change = self._recorder.write(update)
+        self._is_rolled_back |= update.rolled_back_to is not None
+        if self._is_rolled_back:
+            self._withdraw_removed()
         if update.rolled_back_to is not None:
             self._take_jobs_back(update.rolled_back_to)
         for job in change.delivered:
@@ -156,15 +160,19 @@ class ChainPipeline:
             self._jobs.end_over(key)
         self._is_at_head = update.at_head
         if update.at_head:
-            self._advance(update.tip, is_rolled_back=update.rolled_back_to is not None)
+            self._advance(update.tip, self._is_rolled_back)
+            self._is_rolled_back = False
 
-    def _take_jobs_back(self, number: int) -> None:
-        """After a reorg: stop the jobs that are gone, take up those that are open again, run anew what was computed
-        from features that the chain does not show any more.
-        """
+    def _withdraw_removed(self) -> None:
+        """After a reorg, in each step up to the head: stop the jobs that are gone."""
         for key in self._jobs:
             if self._journal.read_job(key) is None:
                 self._withdraw(key)
+
+    def _take_jobs_back(self, number: int) -> None:
+        """After a reorg: take up the jobs that are open again, run anew what was computed from features that the chain
+        does not show any more.
+        """
         valid_until = next((b.timestamp for b in self._follower.recent_blocks if b.number == number), NOW)
         for job in self._journal.read_open_jobs(self._chain_id, self._coordinator):
             tracked = self._book.get(job.key.subscription)

@@ -31,7 +31,9 @@ class Change:
 
 
 class Recorder:
-    """Applies updates, each in one step of the journal."""
+    """Applies updates, each in one step of the journal. What a reorg leaves without a block is forgotten at the head:
+    the blocks up to there may hold it again, and they may come in several updates.
+    """
 
     def __init__(self, journal: Journal, book: Book, chain_id: ChainId, coordinator: Address, node: Address) -> None:
         self._journal = journal
@@ -39,6 +41,7 @@ class Recorder:
         self._chain_id = chain_id
         self._coordinator = coordinator
         self._node = node
+        self._undone = {key for key in book if book.is_orphan(key)}
 
     def write(self, update: Update) -> Change:
         """Apply an update: first what it undoes, then what it brings."""
@@ -52,9 +55,12 @@ class Recorder:
                     touched.add(key)
                 if (job := self._note_delivery(event)) is not None:
                     delivered.append(job)
-            if update.rolled_back_to is not None:
-                self._book.remove_orphans(touched)
+            if update.at_head:
+                touched |= self._undone
+                self._book.remove_orphans(self._undone)
             self._journal.add_blocks(self._chain_id, self._coordinator, update.blocks, KEEP_BLOCKS)
+        if update.at_head:
+            self._undone.clear()
         return Change(frozenset(touched), tuple(delivered))
 
     def _undo(self, number: int, is_reread: bool) -> set[SubscriptionKey]:
@@ -64,6 +70,7 @@ class Recorder:
             return set(self._book)
         self._journal.remove_blocks_above(self._chain_id, self._coordinator, number)
         touched, lost = self._book.roll_back(number)
+        self._undone |= touched
         self._reopen(lost)
         return touched
 

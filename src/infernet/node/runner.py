@@ -72,7 +72,7 @@ class Runner:
     async def _fetch_block_at(self, time: Timestamp, recent_blocks: tuple[BlockRef, ...]) -> Hash32:
         """The first block at or after a time: every node reads a consumer's features there, so all read the same."""
         for before, after in pairwise(recent_blocks):
-            if before.timestamp < time <= after.timestamp:
+            if before.hash == after.parent_hash and before.timestamp < time <= after.timestamp:
                 return after.hash
         low, high = 0, recent_blocks[-1].number
         while low < high:
