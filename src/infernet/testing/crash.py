@@ -1,9 +1,10 @@
 """A real node that kills its own process (SIGKILL) at a chosen write of its journal.
 
-    python -m infernet.testing.crash SETTINGS.json ACCOUNT STATE before|after COUNT
+    python -m infernet.testing.crash SETTINGS.json ACCOUNT WRITE before|after COUNT
 
-`before`: the write is not made, nor what stands in the same step. `after`: the step is on disk, nothing after it
-happened. STATE `never` lives on.
+WRITE is the state in which a job is written down, or the name of a method that writes transactions down
+(`add_transaction`, `close_transactions`). `before`: the write is not made, nor what stands in the same step. `after`:
+the step is on disk, nothing after it happened. WRITE `never` lives on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,14 @@ from infernet.chain.local import DEV_ACCOUNTS
 from infernet.keys.signer import LocalSigner
 from infernet.settings import Settings
 from infernet.store.journal import Job, Journal
+from infernet.types import SignedTransaction, TxHash
 
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """Before or after the `count`-th time that a job is written down in `state`."""
+    """Before or after the `count`-th `write`."""
 
-    state: str
+    write: str
     when: Literal["before", "after"]
     count: int = 1
 
@@ -45,19 +47,32 @@ class MortalJournal(Journal):
         self._is_doomed = False
 
     def save_job(self, job: Job) -> None:
-        if job.state == self._kill_point.state:
-            self._seen += 1
-            if self._seen == self._kill_point.count:
-                if self._kill_point.when == "before":
-                    _die()
-                self._is_doomed = True
-        super().save_job(job)
-        self._die_when_written()
+        with self._at(job.state):
+            super().save_job(job)
+
+    def add_transaction(self, signed: SignedTransaction, sent_block: int) -> None:
+        with self._at("add_transaction"):
+            super().add_transaction(signed, sent_block)
+
+    def close_transactions(self, hashes: Sequence[TxHash], state: Literal["mined", "replaced", "pending"]) -> int:
+        with self._at("close_transactions" if hashes else ""):
+            return super().close_transactions(hashes, state)
 
     @contextmanager
     def step(self) -> Iterator[None]:
         with super().step():
             yield
+        self._die_when_written()
+
+    @contextmanager
+    def _at(self, write: str) -> Iterator[None]:
+        if write == self._kill_point.write:
+            self._seen += 1
+            if self._seen == self._kill_point.count:
+                if self._kill_point.when == "before":
+                    _die()
+                self._is_doomed = True
+        yield
         self._die_when_written()
 
     def _die_when_written(self) -> None:
@@ -80,9 +95,9 @@ async def serve(settings: Settings, account: int, kill_point: KillPoint) -> None
 
 def main() -> None:
     """Read the arguments and serve."""
-    path, account, state, when, count = sys.argv[1:]
+    path, account, write, when, count = sys.argv[1:]
     settings = Settings.model_validate_json(Path(path).read_text(encoding="utf-8"))
-    point = KillPoint(state, "before" if when == "before" else "after", int(count))
+    point = KillPoint(write, "before" if when == "before" else "after", int(count))
     asyncio.run(serve(settings, int(account), point))
 
 

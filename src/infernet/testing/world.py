@@ -147,6 +147,15 @@ class World:
         )
         return self.client.read_created(receipt)[0]
 
+    async def wait_pool(self, count: int) -> None:
+        """Return once as many transactions wait for a block."""
+
+        async def are_there() -> bool:
+            status = await self.chain.request("txpool_status")
+            return int(status["pending"], 16) + int(status["queued"], 16) == count
+
+        await wait_until(are_there)
+
     async def fetch_answers(self, key: SubscriptionKey) -> list[SubscriptionFulfilled]:
         """Every answer that the chain counted."""
         head = await self.rpc.fetch_head()
