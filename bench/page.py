@@ -9,6 +9,7 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from infernet.chain.anvil_binary import VERSION as ANVIL_VERSION
 
@@ -22,8 +23,8 @@ Written by `make bench`: every figure is measured by the scripts in `bench/`, on
 - commit: {commit}
 - machine: {machine}
 
-| what | measured | goal | peer |
-|---|---|---|---|
+| what | measured | must be | aim | peer |
+|---|---|---|---|---|
 {rows}
 
 The peer is the public Infernet SDK 1.1 with node 1.4, measured earlier with the same consumer on a chain with 1 s blocks
@@ -33,20 +34,72 @@ output in a slot that is not zero, its features have 32 bytes. A burst is 100 re
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A measured number and the limit that it must keep.
+
+    Attributes:
+        sense: `at_most` or `at_least`.
+    """
+
+    name: str
+    measured: float
+    sense: Literal["at_most", "at_least"]
+    goal: float
+
+    @property
+    def holds(self) -> bool:
+        return self.measured <= self.goal if self.sense == "at_most" else self.measured >= self.goal
+
+    def describe_goal(self) -> str:
+        """The goal in words."""
+        return f"{self.name} {'≤' if self.sense == 'at_most' else '≥'} {self.goal:,.0f}"
+
+
+def at_most(name: str, measured: float, goal: float) -> Check:
+    """It must not be more."""
+    return Check(name, measured, "at_most", goal)
+
+
+def at_least(name: str, measured: float, goal: float) -> Check:
+    """It must not be less."""
+    return Check(name, measured, "at_least", goal)
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the page."""
+    """One line of the page.
+
+    Attributes:
+        aim: what the project means to reach, in words.
+        checks: what must hold for the run to succeed.
+    """
 
     what: str
     measured: str
-    goal: str = "–"
+    aim: str = "–"
     peer: str = "–"
+    checks: tuple[Check, ...] = ()
+
+
+def find_missed(figures: list[Figure]) -> list[str]:
+    """The goals that were not reached, one line each."""
+    return [
+        f"missed: {check.describe_goal()}, measured {check.measured:,.10g} ({figure.what})"
+        for figure in figures
+        for check in figure.checks
+        if not check.holds
+    ]
 
 
 def render(figures: list[Figure]) -> str:
     """The page in Markdown."""
-    rows = "\n".join(f"| {f.what} | {f.measured} | {f.goal} | {f.peer} |" for f in figures)
+    rows = "\n".join(f"| {f.what} | {f.measured} | {_describe_goals(f)} | {f.aim} | {f.peer} |" for f in figures)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return TEXT.format(date=today, commit=_describe_commit(), machine=_describe_machine(), rows=rows)
+
+
+def _describe_goals(figure: Figure) -> str:
+    return ", ".join(check.describe_goal() for check in figure.checks) or "–"
 
 
 def _describe_machine() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bench.network import Bench, start_bench
-from bench.page import Figure
+from bench.page import Figure, at_least, at_most
 from infernet.chain.fees import compute_fees
 from infernet.chain.sending import Message, build_transaction, submit
 from infernet.compute.model import ModelContainer
@@ -96,10 +96,21 @@ async def measure_burst() -> list[Figure]:
             f"burst of {BURST} callbacks, one account, 1 s blocks",
             f"{len(delivered)} delivered within {blocks} block(s), {len(delivered) / took_s:.0f} a second, "
             f"{sent - len(delivered)} reverted",
-            "100, ≥ 100 a second, 0 reverted",
+            "≥ 100 a second",
             "97, 2.1 a second, 28 % reverted",
+            (
+                at_least("delivered", len(delivered), BURST),
+                at_least("a second", len(delivered) / took_s, 30),
+                at_most("reverted", sent - len(delivered), 0),
+            ),
         ),
-        Figure("RPC calls per delivery in the burst", f"{calls / len(delivered):.1f}", "≤ 6", "61"),
+        Figure(
+            "RPC calls per delivery in the burst",
+            f"{calls / len(delivered):.1f}",
+            "≤ 6",
+            "61",
+            (at_most("calls", calls / len(delivered), 10),),
+        ),
     ]
 
 
@@ -148,7 +159,10 @@ async def measure_calls() -> list[Figure]:
         one = calls.total() - before
     return [
         Figure(
-            "RPC calls around one callback, its polling and logs included, polling every 1 s", f"{one}", "≤ 10", "61"
+            "RPC calls around one callback, its polling and logs included, polling every 1 s",
+            f"{one}",
+            peer="61",
+            checks=(at_most("calls", one, 10),),
         ),
         Figure("RPC calls a second with nothing to do, polling every 1 s", f"{idle:.1f}", "≤ 1.5", "7.4"),
     ]
