@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from infernet.errors import JobRejected, RetryLater
 from infernet.node.delivery import GasPolicy
 from infernet.testing.containers import FunctionContainer, reverse
 from infernet.testing.proxy import FaultyProxy, Trouble
-from infernet.testing.world import World, wait_until
+from infernet.testing.world import RunningNode, World, wait_until
 from infernet.types import SubscriptionKey, Wei
 
 pytestmark = pytest.mark.chain
@@ -32,14 +33,17 @@ async def ask_for_account(world: World, code: str, features: bytes = b"abc") -> 
     return key
 
 
-async def test_a_consumer_that_reverts_is_noted_and_the_others_are_served(world: World) -> None:
+async def test_a_consumer_that_reverts_is_noted_and_the_others_are_served(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infernet.node.delivery.MAX_REFUSALS", 3)
     bad = await ask_for_account(world, REVERTING)
     async with world.mining(), world.run_node(reverse()) as node:
         await world.wait_answers(await world.ask())
         await wait_until(lambda: node.get_state(bad) == "failed")
         await world.wait_answers(await world.ask())
     job = next(job for job in node.ended if job.key.subscription == bad)
-    assert (job.code, job.attempts) == ("revert.CallbackFailed", 5)
+    assert (job.code, job.attempts) == ("revert.CallbackFailed", 3)
     assert "CallbackFailed" in job.note
     assert await world.fetch_answers(bad) == []
     assert await world.fetch_statuses(node.address) == [True, True]
@@ -66,10 +70,18 @@ async def test_a_consumer_that_stops_reverting_is_answered(world: World) -> None
     assert await world.fetch_statuses(node.address) == [True]
 
 
+async def test_a_consumer_that_refuses_what_costs_something_costs_nothing(world: World) -> None:
+    """Its callback reverts where `tx.gasprice` is not zero."""
+    bad = await ask_for_account(world, "0x3a600657005b60006000fd")
+    async with world.run_node(reverse()) as node:
+        await wait_until(lambda: (job := node.find_job(bad)) is not None and job.code == "revert.CallbackFailed")
+    assert await world.fetch_statuses(node.address) == []
+
+
 async def test_a_callback_that_needs_more_gas_than_allowed_is_noted(world: World) -> None:
     async with world.mining(), world.run_node(reverse()) as node:
         hungry = await world.ask(callback_gas=3_000)
-        await wait_until(lambda: node.get_state(hungry) == "failed")
+        await wait_until(lambda: (job := node.find_job(hungry)) is not None and job.code == "revert.CallbackFailed")
         await world.wait_answers(await world.ask())
     assert await world.fetch_statuses(node.address) == [True]
 
@@ -77,13 +89,19 @@ async def test_a_callback_that_needs_more_gas_than_allowed_is_noted(world: World
 async def test_a_gas_limit_above_the_blocks_ends_in_a_note(world: World) -> None:
     async with world.mining(), world.run_node(reverse()) as node:
         huge = await world.ask(callback_gas=400_000_000)
-        await wait_until(lambda: node.get_state(huge) == "failed")
         await world.wait_answers(await world.ask())
+        report = node.pipeline.report(huge.owner, huge.id)
+    assert report is not None
+    assert (report.code, report.jobs) == ("callback.too_dear", ())
     assert all(await world.fetch_statuses(node.address))
 
 
-async def test_a_transaction_above_the_endpoints_gas_cap_does_not_wedge_the_account(world: World) -> None:
+async def test_a_transaction_above_the_endpoints_gas_cap_does_not_wedge_the_account(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with world.mining(), world.run_node(reverse()) as node:
+        generous = replace(node.pipeline._policy, max_callback_gas=10**9)
+        monkeypatch.setattr(node.pipeline, "_policy", generous)
         big = await world.ask(callback_gas=20_000_000)
         await world.wait_answers(await world.ask())
         await wait_until(lambda: node.get_state(big) in ("failed", "delivered"))
@@ -167,22 +185,33 @@ async def test_the_operators_own_limit_holds_too(world: World) -> None:
         await world.wait_answers(key)
 
 
+async def mine_dear_blocks(world: World, node: RunningNode, until: SubscriptionKey) -> None:
+    """Blocks at 20 gwei, each seen by the node before the next, until one holds the answer."""
+
+    async def is_seen() -> bool:
+        return node.pipeline.status().head == (await world.rpc.fetch_head()).number
+
+    async def is_answered() -> bool:
+        await world.chain.request("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
+        await world.chain.mine()
+        await wait_until(is_seen)
+        return bool(await world.fetch_answers(until))
+
+    await wait_until(is_answered)
+
+
 async def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(world: World) -> None:
     async with world.run_node(reverse()) as node:
         key = await world.ask(features=b"stuck")
         await world.wait_answers(key)
         await world.chain.set_automine(False)
         stuck_key = asyncio.create_task(world.ask(b"stuck too"))
-        await asyncio.sleep(0.1)
+        await world.wait_pool(1)
         await world.chain.mine()
         stuck = await stuck_key
         await wait_until(lambda: node.get_state(stuck) == "sent")
         before = node.find_job(stuck)
-        for _ in range(5):  # the base fee is above what the transaction may pay
-            await world.chain.request("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
-            await world.chain.mine()
-            await asyncio.sleep(0.1)
-        await world.wait_answers(stuck)
+        await mine_dear_blocks(world, node, stuck)  # the base fee is above what the transaction may pay
         await wait_until(lambda: node.get_state(stuck) == "delivered")
         after = node.find_job(stuck)
     assert before is not None
@@ -195,15 +224,11 @@ async def test_a_transaction_that_may_not_pay_enough_makes_way_for_others(world:
     async with world.run_node(reverse()) as node:
         await world.chain.set_automine(False)
         asking = asyncio.gather(world.ask(b"cheap", max_gas_price=3 * GWEI), world.ask(b"dear"))
-        await asyncio.sleep(0.2)
+        await world.wait_pool(2)
         await world.chain.mine()
         cheap, dear = await asking
         await wait_until(lambda: node.get_state(cheap) == "sent" and node.get_state(dear) == "sent")
-        for _ in range(12):
-            await world.chain.request("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
-            await world.chain.mine()
-            await asyncio.sleep(0.05)
-        await world.wait_answers(dear)
+        await mine_dear_blocks(world, node, dear)
         assert await world.fetch_answers(cheap) == []
         await world.chain.request("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
         await world.chain.mine()
@@ -218,10 +243,10 @@ async def test_an_underfunded_account_delivers_once_it_is_funded(world: World) -
     await world.chain.set_balance(address, Wei(1))
     async with world.run_node(reverse()) as node:
         key = await world.ask()
-        await wait_until(lambda: node.get_state(key) == "signed")
+        await wait_until(lambda: (job := node.find_job(key)) is not None and job.code == "tx.insufficient_funds")
         await world.chain.mine(5)
         await asyncio.sleep(0.2)
-        assert node.get_state(key) == "signed"
+        assert node.get_state(key) == "computed"
         await world.chain.set_balance(address, Wei(10**18))
         await world.chain.mine()
         await world.wait_answers(key)
@@ -306,7 +331,7 @@ async def test_a_transaction_that_the_pool_lost_is_sent_again(world: World) -> N
         await world.wait_answers(await world.ask(b"before"))
         await world.chain.set_automine(False)
         asking = asyncio.create_task(world.ask(b"lost"))
-        await asyncio.sleep(0.1)
+        await world.wait_pool(1)
         await world.chain.mine()
         key = await asking
         await wait_until(lambda: node.get_state(key) == "sent")
