@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from infernet.chain.anvil import AnvilChain
 from infernet.protocol.calldata import decode_delivery
+from infernet.protocol.hashing import keccak
 from infernet.testing.containers import FunctionContainer, reverse
 from infernet.testing.world import RunningNode, World, wait_until
-from infernet.types import SubscriptionKey
+from infernet.types import SubscriptionKey, TxHash
 
 pytestmark = pytest.mark.chain
+
+
+@pytest.fixture(params=[10_000, 3], ids=["in one step", "three blocks at a time"], autouse=True)
+def _range(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infernet.node.follower.MAX_RANGE_BLOCKS", request.param)
+
+
+@pytest.fixture
+async def anvil(anvil_session: AnvilChain) -> AsyncIterator[AnvilChain]:
+    """A chain of its own: one with many blocks behind it runs what a deep reorg puts back on a state without code."""
+    async with AnvilChain() as chain:
+        yield chain
 
 
 async def reorg(world: World, depth: int, *raws: str) -> None:
     """Replace the newest blocks; the first new one holds the raw transactions."""
     await world.chain.request("anvil_reorg", depth, [[raw, 0] for raw in raws])
+    found = await world.rpc.fetch_receipts([TxHash(keccak(bytes.fromhex(raw[2:]))) for raw in raws])
+    assert all(receipt is not None and receipt.logs for receipt in found)
 
 
 async def fetch_raw(world: World, tx_hash: bytes) -> str:
@@ -47,7 +64,11 @@ async def wait_settled(world: World, node: RunningNode, key: SubscriptionKey) ->
         await world.chain.mine()  # a pool may lose transactions in a reorg: they are sent again as blocks pass
         return False
 
-    await wait_until(is_delivered)
+    try:
+        await wait_until(is_delivered)
+    except TimeoutError:
+        report, head = node.pipeline.report(key.owner, key.id), await world.rpc.fetch_head()
+        raise AssertionError(f"no answer to {key}: {report}; followed {node.pipeline.status()}; head {head}") from None
     await world.chain.mine(2)
     await see_head(world, node)
     await asyncio.sleep(0.1)
@@ -65,6 +86,34 @@ async def test_a_delivery_whose_block_is_orphaned_is_broadcast_again_as_it_was(w
         (after,) = await world.fetch_answers(key)
     assert after.tx_hash == before.tx_hash
     assert after.block_hash != before.block_hash
+
+
+async def test_a_delivery_that_is_orphaned_under_many_blocks_is_broadcast_again(world: World) -> None:
+    async with world.run_node(reverse()) as node:
+        key = await world.ask()
+        await world.wait_answers(key)
+        await wait_until(lambda: node.get_state(key) == "delivered")
+        await world.chain.mine(7)
+        await see_head(world, node)
+        await reorg(world, 8)
+        await wait_settled(world, node, key)
+
+
+async def test_a_request_that_moves_up_by_many_blocks_keeps_its_answer(world: World) -> None:
+    container = reverse()
+    async with world.run_node(container) as node:
+        key = await world.ask()
+        await world.wait_answers(key)
+        await wait_until(lambda: node.get_state(key) == "delivered")
+        block, raw = await fetch_created(world, key)
+        await world.chain.mine(9)
+        await see_head(world, node)
+        head = await world.rpc.fetch_head()
+        depth = head.number - block + 1
+        await world.chain.request("anvil_setNextBlockBaseFeePerGas", hex(7))
+        await world.chain.request("anvil_reorg", depth, [[raw, depth - 2]])
+        await wait_settled(world, node, key)
+    assert len(container.seen) == 1
 
 
 async def test_a_request_that_moves_to_another_block_is_answered_once(world: World) -> None:
