@@ -80,8 +80,8 @@ def test_a_commit_that_fails_is_taken_back_and_the_next_one_works(database: Data
 
 def write_in_a_lost_step(database: Database) -> None:
     with database.step():
+        database.execute("ROLLBACK")
         with pytest.raises(NodeMisconfigured):
-            database.execute("ROLLBACK")
             database.execute("INSERT INTO notes VALUES (x'00')")
         database.execute("INSERT INTO notes VALUES (x'01')")
 

@@ -106,7 +106,8 @@ class ChainTables:
             )
         }
         rows = self._db.execute(
-            "SELECT * FROM subscriptions WHERE chain_id = ? AND coordinator = ? AND ended_block IS NULL",
+            "SELECT * FROM subscriptions INDEXED BY subscriptions_open WHERE chain_id = ? AND coordinator = ? AND "
+            "ended_block IS NULL",
             (chain_id, coordinator),
         )
         for row in rows:

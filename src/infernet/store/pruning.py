@@ -27,7 +27,7 @@ def prune(db: Database, chain_id: ChainId, coordinator: Address, newest: int, ho
     """
     here = (chain_id, coordinator)
     db.execute(
-        f"UPDATE jobs SET ended_block = ? WHERE {_HERE} AND ended_block IS NULL AND "  # noqa: S608
+        f"UPDATE jobs INDEXED BY jobs_just_ended SET ended_block = ? WHERE {_HERE} AND ended_block IS NULL AND "  # noqa: S608
         "state IN ('delivered', 'failed', 'dropped')",
         (newest, *here),
     )

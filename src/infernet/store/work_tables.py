@@ -71,8 +71,8 @@ class WorkTables:
     def read_open_jobs(self, chain_id: ChainId, coordinator: Address) -> list[Job]:
         """Jobs with something left to do."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS_WITH_BYTES} FROM jobs WHERE chain_id = ? AND coordinator = ? AND "  # noqa: S608
-            "state IN ('accepted', 'computed', 'signed', 'sent')",
+            f"SELECT {_COLUMNS_WITH_BYTES} FROM jobs INDEXED BY jobs_open WHERE chain_id = ? AND coordinator = ? "  # noqa: S608
+            "AND state IN ('accepted', 'computed', 'signed', 'sent')",
             (chain_id, coordinator),
         )
         return [build_job(row) for row in rows]
