@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvicorn
 
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryLater
 from infernet.web import HttpServer, JSONResponse, Request, Response, Route, build_application, read_json
@@ -15,6 +16,7 @@ ERRORS: dict[str, Exception] = {
     "invalid": InvalidInput("a.b", "wrong"),
     "rejected": JobRejected("a.b", "never"),
     "later": RetryLater("a.b", "not now"),
+    "many": RetryLater("requests.too_many", "not so fast"),
     "misconfigured": NodeMisconfigured("a.b", "operator"),
     "bug": ValueError("secret words"),
     "surrogate": InvalidInput("a.b", "half \ud800 a pair"),
@@ -70,6 +72,11 @@ async def test_every_kind_of_error_has_its_status(url: str, name: str, status: i
     assert answer == {"error": {"code": "a.b", "message": str(ERRORS[name])}}
 
 
+async def test_too_many_requests_have_their_own_status(url: str) -> None:
+    status, answer = await fetch("GET", url + "/fail/many")
+    assert (status, answer["error"]["code"]) == (429, "requests.too_many")
+
+
 async def test_a_fault_of_the_node_tells_a_stranger_nothing(url: str) -> None:
     status, answer = await fetch("GET", url + "/fail/bug")
     assert (status, answer["error"]["code"]) == (500, "node.failed")
@@ -118,3 +125,40 @@ async def test_the_port_is_free_again_after_the_end() -> None:
         port = int(server.url.rsplit(":", 1)[1])
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+async def test_a_server_that_ends_before_it_has_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def break_down(self: uvicorn.Server, sockets: object = None) -> None:
+        raise OSError("no kernel objects left")
+
+    monkeypatch.setattr(uvicorn.Server, "startup", break_down)
+    with pytest.raises(NodeMisconfigured, match="no kernel objects left") as caught:
+        await HttpServer(build_application([]), "127.0.0.1", 0).__aenter__()
+    assert caught.value.code == "api.ended"
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+async def test_whoever_watches_learns_that_the_server_ended_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def break_down(self: uvicorn.Server, counter: int) -> bool:
+        raise OSError("the network is gone")
+
+    async with HttpServer(build_application([]), "127.0.0.1", 0) as server:
+        monkeypatch.setattr(uvicorn.Server, "on_tick", break_down)
+        with pytest.raises(NodeMisconfigured, match="the network is gone") as caught:
+            await server.wait_end()
+    assert caught.value.code == "api.ended"
+
+
+async def test_whoever_watches_is_let_go_when_the_server_is_told_to_end() -> None:
+    async with HttpServer(build_application([]), "127.0.0.1", 0) as server:
+        watching = asyncio.create_task(server.wait_end())
+        given_up = asyncio.create_task(server.wait_end())
+        await asyncio.sleep(0.05)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        assert await fetch("GET", server.url + "/nowhere") == (
+            404,
+            {"error": {"code": "http.404", "message": "Not Found"}},
+        )
+    await watching
+    await server.wait_end()

@@ -79,9 +79,12 @@ async def start_node(
             _build_pipeline(settings, chain, rpc, signer, journal, containers, on_job)
             for chain, rpc in zip(settings.chains, rpcs, strict=True)
         ]
-        api_url = await _start_api(stack, settings, pipelines, tuple(containers))
+        api = await _start_api(stack, settings, pipelines, tuple(containers))
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(pipeline.run(), name="pipeline") for pipeline in pipelines]
+            if api is not None:
+                running.append(tasks.create_task(api.wait_end(), name="api"))
+            api_url = api.url if api else None
             yield RunningNode(signer.address, tuple(containers), tuple(pipelines), tuple(rpcs), api_url)
             for task in running:
                 task.cancel()
@@ -164,6 +167,7 @@ def _build_pipeline(
             allowed_owners=frozenset(map(Address, settings.policy.allowed_owners)),
             denied_owners=frozenset(map(Address, settings.policy.denied_owners)),
             turn_window_s=settings.policy.turn_window_s,
+            max_callback_gas=settings.policy.max_callback_gas,
         ),
         gas_policy=GasPolicy(
             tip=Wei(chain.tip_wei), max_fee=None if chain.max_fee_wei is None else Wei(chain.max_fee_wei)
@@ -171,13 +175,14 @@ def _build_pipeline(
         clock=SystemClock(),
         poll_interval_s=chain.poll_interval_s,
         start_block=chain.start_block,
+        job_timeout_s=settings.policy.job_timeout_s,
         on_job=on_job,
     )
 
 
 async def _start_api(
     stack: AsyncExitStack, settings: Settings, pipelines: Sequence[ChainPipeline], containers: Sequence[str]
-) -> str | None:
+) -> HttpServer | None:
     if not settings.api.enabled:
         return None
     chains = {
@@ -185,5 +190,4 @@ async def _start_api(
         for chain, pipeline in zip(settings.chains, pipelines, strict=True)
     }
     application = build_application(build_routes(chains, containers))
-    server = await stack.enter_async_context(HttpServer(application, settings.api.host, settings.api.port))
-    return server.url
+    return await stack.enter_async_context(HttpServer(application, settings.api.host, settings.api.port))

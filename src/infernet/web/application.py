@@ -16,7 +16,12 @@ from starlette.routing import Route
 from infernet.errors import InfernetError, InvalidInput, JobRejected, RetryLater
 
 MAX_BODY_BYTES = 1_000_000
-_STATUS_OF_CODE = {"request.too_large": 413, "subscription.unknown": 404, "chain.not_served": 404}
+_STATUS_OF_CODE = {
+    "request.too_large": 413,
+    "requests.too_many": 429,
+    "subscription.unknown": 404,
+    "chain.not_served": 404,
+}
 _STATUS_OF_KIND = {InvalidInput: 400, JobRejected: 422, RetryLater: 503}
 
 log = structlog.get_logger()

@@ -57,6 +57,9 @@ class HttpServer:
         except asyncio.CancelledError:
             await self.__aexit__()
             raise
+        if self._task.done():
+            listener.close()
+            raise self._explain_end(self._task)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,6 +67,29 @@ class HttpServer:
             self._server.should_exit = True
             await asyncio.wait([self._task])
             self._server = self._task = None
+
+    async def wait_end(self) -> None:
+        """Watch over it: returns when it was told to end, and may be cancelled without harm to it.
+
+        Raises:
+            NodeMisconfigured: `api.ended`: it ended by itself.
+        """
+        if self._server is None or self._task is None:
+            return
+        server, task = self._server, self._task
+        await asyncio.wait([task])
+        if not server.should_exit:
+            raise self._explain_end(task)
+
+    def _explain_end(self, task: asyncio.Task[None]) -> NodeMisconfigured:
+        error = None if task.cancelled() else task.exception()
+        reason = f" ({str(error) or type(error).__name__})" if error is not None else ""
+        ended = NodeMisconfigured(
+            "api.ended",
+            f"the HTTP API on {self.url} ended by itself{reason}: start the node again, or set another port",
+        )
+        ended.__cause__ = error
+        return ended
 
 
 def _listen(host: str, port: int) -> socket.socket:
