@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -201,3 +202,29 @@ async def test_a_crash_at_the_start_is_a_misconfiguration(tmp_path: Path) -> Non
     (tmp_path / "dies.py").write_text("import os; os._exit(9)")
     with pytest.raises(NodeMisconfigured, match="exited with code 9"):
         await PythonContainer("dies", f"{tmp_path / 'dies.py'}:dies", max_concurrency=2).start()
+
+
+async def test_a_machine_that_gives_no_process_is_a_reason_to_try_later(start: Start) -> None:
+    container = await start()
+    with pytest.raises(RetryLater):
+        await container.run(b"crash")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), hard))
+    try:
+        with pytest.raises(RetryLater, match="no worker of t could be started") as caught:
+            await container.run(b"echo one")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.code == "container.no_worker"
+    assert await container.run(b"echo one") == b"one"
+
+
+async def test_a_node_that_gets_no_process_at_its_start_says_so(code: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), hard))
+    try:
+        with pytest.raises(NodeMisconfigured, match="no worker of t could be started") as caught:
+            await PythonContainer("t", code).start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.code == "container.no_worker"

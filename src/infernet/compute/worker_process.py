@@ -37,13 +37,17 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
         Raises:
             NodeMisconfigured: why it could not, in the worker's words; `container.start_timeout`.
-            RetryLater: `container.crashed` while loading.
+            RetryLater: `container.crashed` while loading; `container.no_worker`: the machine gives no process now.
         """
         loop = asyncio.get_running_loop()
         command = (sys.executable, "-P", "-m", "infernet.compute.worker")
-        _, worker = await loop.subprocess_exec(
-            lambda: cls(container_id), *command, env=_build_environment(), start_new_session=True
-        )
+        try:
+            _, worker = await loop.subprocess_exec(
+                lambda: cls(container_id), *command, env=_build_environment(), start_new_session=True
+            )
+        except OSError as error:  # too many processes or open files, too little memory
+            message = f"no worker of {container_id} could be started ({error.strerror or error}): give the node more"
+            raise RetryLater("container.no_worker", f"{message} processes, memory or open files") from error
         try:
             async with asyncio.timeout(timeout_s):
                 await worker.request(Kind.LOAD, json.dumps(spec).encode())
