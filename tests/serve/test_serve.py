@@ -38,6 +38,20 @@ def test_features_of_other_types_reject_the_job(features: bytes) -> None:
     assert caught.value.code == "features.mismatch"
 
 
+def test_features_are_read_as_contracts_read_them() -> None:
+    @container("kinds", inputs=("address", "string", "bytes"))
+    def kinds(account: str, text: str, data: bytes) -> bytes:
+        return f"{account} {text} {data.hex()}".encode()
+
+    account = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+    good = encode(["address", "bytes", "bytes"], [account, b"a\xff", b"\x01"])
+    dirty = good[:-1] + b"\x02"  # padding that is not zero
+    for features in (good, dirty):
+        assert kinds.run(features).decode() == f"{account} a\ufffd 01"
+    with pytest.raises(JobRejected, match="features of kinds"):
+        kinds.run(encode(["uint256", "uint256", "uint256"], [0, 2**255, 2**255]))
+
+
 def test_a_result_of_another_type_rejects_the_job() -> None:
     @container("bad", outputs=("uint8", "bool"))
     def bad(features: bytes) -> object:

@@ -104,23 +104,21 @@ def _check_types(container_id: str, types: Sequence[str] | None) -> None:
 
 
 def _decode(container_id: str, types: Sequence[str], features: bytes) -> tuple[Any, ...]:
-    from eth_abi.abi import decode  # noqa: PLC0415
-    from eth_abi.exceptions import DecodingError  # noqa: PLC0415
+    from infernet.protocol.abi_codec import decode_abi  # noqa: PLC0415
 
     try:
-        return decode(types, features)
-    except (DecodingError, OverflowError, UnicodeDecodeError) as error:
-        message = f"the features of {container_id} are not abi.encode of ({', '.join(types)}): {error}"
+        return decode_abi(types, features)
+    except InvalidInput as error:
+        message = f"the features of {container_id} are not abi.encode of ({', '.join(types)}): {error.__cause__}"
         raise JobRejected("features.mismatch", message) from error
 
 
 def _encode(container_id: str, types: Sequence[str], result: Any) -> bytes:
-    from eth_abi.abi import encode  # noqa: PLC0415
-    from eth_abi.exceptions import EncodingError  # noqa: PLC0415
+    from infernet.protocol.abi_codec import encode_abi  # noqa: PLC0415
 
     values = (result,) if len(types) == 1 else result
     try:
-        return encode(types, values)
-    except (EncodingError, TypeError, ValueError) as error:
-        message = f"the result of {container_id} is not ({', '.join(types)}): {error}"
+        return encode_abi(types, values)
+    except (InvalidInput, TypeError, ValueError) as error:
+        message = f"the result of {container_id} is not ({', '.join(types)}): {error.__cause__ or error}"
         raise JobRejected("output.mismatch", message) from error
