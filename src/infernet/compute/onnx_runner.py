@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from infernet.errors import NodeMisconfigured
+from infernet.onnx_session import open_session, read_element_type
 from infernet.protocol.manifest import Flavour, Manifest, TensorSpec, check_file, parse_manifest
 from infernet.protocol.model_codec import decode_features, encode_outputs
-
-_ONNX_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 
 
 def load_onnx(manifest_text: str, folder: str) -> Callable[[bytes], bytes]:
@@ -22,7 +20,7 @@ def load_onnx(manifest_text: str, folder: str) -> Callable[[bytes], bytes]:
             `model.schema_mismatch`, `onnx.not_installed`.
     """
     manifest = parse_manifest(manifest_text.encode())
-    session = _load_session(manifest, _verify(manifest, Path(folder)))
+    session = open_session(_verify(manifest, Path(folder)))
     _check_side(manifest, "input", manifest.inputs, session.get_inputs(), complete=True)
     _check_side(manifest, "output", manifest.outputs, session.get_outputs(), complete=False)
     names = [spec.name for spec in manifest.outputs]
@@ -55,31 +53,10 @@ def _verify(manifest: Manifest, folder: Path) -> Path:
     return folder / graphs[0]
 
 
-def _load_session(manifest: Manifest, path: Path) -> Any:
-    """One thread and no reordering: small models answer fastest so, and sums keep their order."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.31 reports to its maker, and leaves a file in /tmp
-    try:
-        import onnxruntime  # noqa: PLC0415  (an extra: its absence is a message, not a traceback)
-    except ModuleNotFoundError:
-        raise NodeMisconfigured(
-            "onnx.not_installed", "ONNX models need onnxruntime: pip install 'infernet[onnx]'"
-        ) from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  (the engine's errors share no base class; this process holds nothing else)
-        reason = str(error).splitlines()[0]
-        raise NodeMisconfigured("model.unreadable", f"ONNX Runtime cannot load {manifest.name}: {reason}") from None
-
-
 def _check_side(manifest: Manifest, side: str, specs: tuple[TensorSpec, ...], nodes: Any, *, complete: bool) -> None:
     """The manifest may leave outputs of the graph out, never an input."""
     declared = {spec.name: spec.dtype for spec in specs}
-    actual = {node.name: _ONNX_NAMES.get(node.type, node.type[len("tensor(") : -1]) for node in nodes}
+    actual = {node.name: read_element_type(node) for node in nodes}
     differing = [name for name, dtype in declared.items() if actual.get(name) != dtype]
     missing = sorted(set(actual) - set(declared)) if complete else []
     if differing or missing:

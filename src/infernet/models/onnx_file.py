@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from infernet.errors import InvalidInput, NodeMisconfigured
+from infernet.errors import InvalidInput
+from infernet.onnx_session import open_session, read_element_type
 from infernet.protocol.manifest import (
     Determinism,
     Flavour,
@@ -23,7 +23,6 @@ from infernet.protocol.manifest import (
 )
 from infernet.protocol.tensor import DTYPE_CODES
 
-_ONNX_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 DEFAULT_SCALE = 6
 
 
@@ -50,7 +49,7 @@ def build_onnx_manifest(
         NodeMisconfigured: `onnx.not_installed`; `model.file_missing`; `model.unreadable`.
         InvalidInput: `model.unsupported` for an input or output that is no tensor of numbers; `manifest.invalid`.
     """
-    session = _load(path)
+    session = open_session(path)
     try:
         return Manifest(
             name=name,
@@ -74,37 +73,6 @@ def build_manifest_file(path: Path, folder: Path) -> ManifestFile:
     return ManifestFile(path=path.relative_to(folder).as_posix(), sha256=digest, size_bytes=path.stat().st_size)
 
 
-def _load(path: Path) -> Any:
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.31 reports to its maker, and leaves a file in /tmp
-    try:
-        import onnxruntime  # noqa: PLC0415  (heavy, and an extra)
-    except ModuleNotFoundError:
-        raise NodeMisconfigured(
-            "onnx.not_installed", "ONNX models need onnxruntime: pip install 'infernet[onnx]'"
-        ) from None
-    if not path.is_file():
-        raise NodeMisconfigured("model.file_missing", f"there is no model file {path}")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    errors = onnxruntime.capi.onnxruntime_pybind11_state
-    unreadable = (
-        errors.Fail,
-        errors.InvalidArgument,
-        errors.InvalidGraph,
-        errors.InvalidProtobuf,
-        errors.NoSuchFile,
-        errors.NotImplemented,
-        errors.RuntimeException,
-    )
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except unreadable as error:
-        reason = str(error).splitlines()[0]
-        raise NodeMisconfigured(
-            "model.unreadable", f"{path} is not a model that ONNX Runtime loads: {reason}"
-        ) from None
-
-
 def _build_input(node: Any) -> TensorSpec:
     dtype = _read_dtype(node)
     return TensorSpec(name=node.name, dtype=dtype, shape=_read_shape(node), encoding="tensor")
@@ -119,7 +87,7 @@ def _build_output(node: Any) -> TensorSpec:
 
 
 def _read_dtype(node: Any) -> Any:
-    dtype = _ONNX_NAMES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")"))
+    dtype = read_element_type(node)
     if dtype not in DTYPE_CODES:
         raise InvalidInput("model.unsupported", f"{node.name} is {node.type}: only tensors of numbers are supported")
     return dtype
