@@ -27,6 +27,8 @@ WORDS = {
     "policy.allowed_owners": "Addresses that may ask; empty allows all that are not denied.",
     "policy.denied_owners": "Addresses that are not served.",
     "policy.turn_window_s": "Seconds over which several nodes spread their answers. 0 answers at once.",
+    "policy.max_callback_gas": "The most gas that a consumer's callback may be promised; the node pays for it.",
+    "policy.job_timeout_s": "A job whose containers together take longer is given up, its waits for them included.",
     "chains.rpc_url": "JSON-RPC endpoint, http or https.",
     "chains.chain_id": "The chain expected there; another one stops the node at the start.",
     "chains.coordinator": "Address of the Coordinator.",

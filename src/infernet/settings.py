@@ -74,6 +74,8 @@ class PolicySettings(_Section):
     allowed_owners: tuple[AddressField, ...] = ()
     denied_owners: tuple[AddressField, ...] = ()
     turn_window_s: int = Field(default=0, ge=0, le=_DAY_S)
+    max_callback_gas: int = Field(default=5_000_000, ge=0, lt=2**32)
+    job_timeout_s: float = Field(default=3600.0, gt=0, le=_DAY_S)
 
 
 class ChainSettings(_Section):

@@ -339,10 +339,42 @@ def test_a_nonce_that_belongs_to_another_request_is_refused(book: Book) -> None:
     assert caught.value.code == "request.nonce_taken"
 
 
-def test_a_request_that_was_given_up_is_taken_up_anew(book: Book, journal: Journal) -> None:
+def give_up(book: Book, journal: Journal) -> SubscriptionKey:
     key = book.add_request(build_request())
-    journal.save_job(Job(JobKey(key, Interval(1)), "failed", Timestamp(0), None))
-    book.set_answered(JobKey(key, Interval(1)))
+    job = Job(JobKey(key, Interval(1)), "failed", Timestamp(0), None, code="features.mismatch", note="too short")
+    journal.save_job(job)
+    book.set_answered(job.key)
+    book.forget(key)
+    return key
+
+
+def test_a_request_that_was_given_up_is_refused_with_its_reason(book: Book, journal: Journal) -> None:
+    give_up(book, journal)
+    with pytest.raises(InvalidInput, match=r"features\.mismatch: too short") as caught:
+        book.add_request(build_request())
+    assert caught.value.code == "request.given_up"
+
+
+def test_a_request_that_was_given_up_and_is_signed_anew_is_taken_up_anew(book: Book, journal: Journal) -> None:
+    key = give_up(book, journal)
+    assert book.add_request(replace(build_request(), expiry=Timestamp(10**9))) == key
+    assert journal.read_jobs(key) == []
+
+
+def test_only_requests_that_are_not_on_chain_count_as_waiting(book: Book, journal: Journal) -> None:
+    book.apply(created(4))
+    book.add_request(build_request())
+    assert book.count_requests(OWNER) == (1, 1)
+    assert book.count_requests(OTHER) == (1, 0)
+    assert Book(journal, CHAIN, COORDINATOR, NODE).count_requests(OWNER) == (1, 1)
+    book.apply(created(5, number=delegated_id(3)))
+    assert book.count_requests(OWNER) == (0, 0)
+    book.roll_back(4)
+    assert book.count_requests(OWNER) == (1, 1)
+
+
+def test_a_nonce_that_was_given_up_may_be_used_for_other_terms(book: Book, journal: Journal) -> None:
+    key = give_up(book, journal)
     assert book.add_request(build_request(price=2)) == key
     assert get(book, key).subscription == build_terms(price=2)
     assert get(book, key).answered == 0

@@ -107,7 +107,8 @@ async def test_finished_work_is_not_thrown_away_when_sending_fails(world: World)
     async with world.run_node(container) as node:
         await world.chain.request("anvil_setBalance", node.address, "0x0")
         key = await world.ask()
-        await wait_until(lambda: node.get_state(key) == "signed")
+        await wait_until(lambda: (job := node.find_job(key)) is not None and job.code == "tx.insufficient_funds")
+        assert node.get_state(key) == "computed"
     assert len(container.seen) == 1
     again = reverse()
     await world.chain.request("anvil_setBalance", node.address, hex(10**18))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -172,6 +173,42 @@ async def test_a_container_that_fails_is_not_run_in_a_hot_loop() -> None:
     assert (done.state, done.code, done.output, done.attempts) == ("failed", "container.crashed", None, 5)
     assert len(container.seen) == 5
     assert workshop.clock.pauses == [0.5, 1.0, 2.0, 4.0]
+
+
+async def test_each_retry_is_told_with_its_reason_so_that_it_outlives_a_restart() -> None:
+    def crash(_: bytes) -> bytes:
+        raise RetryLater("container.crashed", "the worker ended")
+
+    workshop, told = Workshop(FunctionContainer("a", crash)), list[Job]()
+    job = Job(JobKey(KEY, Interval(1)), "accepted", GENESIS_TIME, None, attempts=2)
+    done = await workshop.runner.run(job, build(), lambda: (workshop.chain.head,), told.append)
+    assert [(job.state, job.code, job.note, job.attempts) for job in told] == [
+        ("accepted", "container.crashed", "the worker ended", attempts) for attempts in (3, 4)
+    ]
+    assert (done.state, done.attempts) == ("failed", 5)
+
+
+async def test_an_endpoint_that_fails_for_long_is_told_once() -> None:
+    workshop, told = Workshop(echo()), list[Job]()
+    workshop.chain.answer_call = lambda _: encode_abi(["bytes"], [b"pulled"])
+    workshop.chain.failures = [RetryLater("chain.unreachable", "gone")] * 5
+    job = Job(JobKey(KEY, Interval(1)), "accepted", GENESIS_TIME, None)
+    done = await workshop.runner.run(job, build(is_pull=True), lambda: (workshop.chain.head,), told.append)
+    assert [(job.code, job.attempts) for job in told] == [("chain.unreachable", 0)]
+    assert (done.state, done.code) == ("computed", "")
+
+
+async def test_a_job_that_takes_too_long_in_all_is_given_up() -> None:
+    async def hang(features: bytes) -> bytes:
+        await asyncio.sleep(0.02)
+        return features
+
+    slow = FunctionContainer("a", hang)
+    workshop = Workshop(slow)
+    workshop.runner = Runner(workshop.chain, {"a": slow}, NODE, workshop.clock, job_timeout_s=0.05)
+    done = await workshop.run(build(",".join("a" * 16)))
+    assert (done.state, done.code, done.output) == ("failed", "job.timeout", None)
+    assert 2 <= len(slow.seen) <= 4
 
 
 async def test_a_container_that_recovers_answers() -> None:

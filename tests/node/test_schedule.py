@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infernet.node.schedule import Schedule
+from infernet.node.schedule import MAX_PRICE_PAUSE_S, PriceWaits, Schedule
 from infernet.protocol.hashing import to_address
 from infernet.types import ChainId, SubscriptionId, SubscriptionKey, Timestamp
 
@@ -67,3 +67,15 @@ def test_it_does_what_a_table_of_due_times_would(steps: list[tuple[str, int, int
             assert [table[k] for k in due] == sorted(table[k] for k in due)
             table = {k: when for k, when in table.items() if when > time}
     assert len(schedule) == len(table)
+
+
+def test_a_price_that_stays_too_low_is_looked_at_ever_more_seldom() -> None:
+    waits, now, pauses = PriceWaits(), Timestamp(1_000), []
+    for _ in range(9):
+        until = waits.find_next_look(key(1), now)
+        pauses.append(until - now)
+        now = until
+    assert pauses == [1, 2, 4, 8, 16, 32, MAX_PRICE_PAUSE_S, MAX_PRICE_PAUSE_S, MAX_PRICE_PAUSE_S]
+    assert waits.find_next_look(key(2), now) == now + 1
+    waits.forget(key(1))
+    assert waits.find_next_look(key(1), now) == now + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from eth_account import Account
 from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 
+from infernet.chain.fees import Fees
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.errors import JobRejected, NodeMisconfigured, RetryLater
 from infernet.keys.signer import LocalSigner
@@ -26,6 +28,7 @@ from infernet.store.journal import Job, Journal
 from infernet.testing.fake_chain import FakeChain
 from infernet.testing.world import wait_until
 from infernet.types import (
+    Call,
     ChainId,
     Gas,
     Hash32,
@@ -43,6 +46,7 @@ CHAIN = ChainId(31337)
 COORDINATOR, OWNER = (to_address("0x" + digit * 40) for digit in "12")
 SIGNER = LocalSigner(DEV_ACCOUNTS[2].private_key)
 GWEI = 10**9
+FEES = Fees(Wei(2), Wei(1))
 
 
 def build_key(number: int) -> SubscriptionKey:
@@ -102,6 +106,10 @@ class Desk:
         job = self.journal.read_job(JobKey(build_key(number), Interval(1)))
         return job.code if job else ""
 
+    def attempts(self, number: int = 1) -> int:
+        job = self.journal.read_job(JobKey(build_key(number), Interval(1)))
+        return job.attempts if job else 0
+
     async def rest(self) -> None:
         for _ in range(50):
             await asyncio.sleep(0)
@@ -159,11 +167,129 @@ async def test_a_refused_simulation_costs_nothing_and_the_others_go_out(desk: De
 
     desk.chain.answer_call = refuse_second
     desk.submit(build_job(1), build_job(2), build_job(3))
-    for _ in range(6):
-        desk.see_head()
-        await desk.rest()
+    desk.see_head()
+    await desk.rest()
     assert set(desk.nonces()) == {0, 1}
-    assert (desk.state(2), desk.code(2)) == ("failed", "revert.CallbackFailed")
+    assert (desk.state(2), desk.code(2)) == ("computed", "revert.CallbackFailed")
+
+
+def refuse(_: object) -> bytes:
+    raise JobRejected("revert.CallbackFailed", "the consumer reverts")
+
+
+async def test_a_refused_answer_is_simulated_at_growing_gaps_and_given_up_after_a_day_or_so(desk: Desk) -> None:
+    tried_at: list[int] = []
+
+    def note_and_refuse(call: object) -> bytes:
+        tried_at.append(desk.chain.head.number)
+        return refuse(call)
+
+    desk.chain.answer_call = note_and_refuse
+    desk.submit(build_job(1))
+    while desk.state() != "failed":
+        desk.see_head()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert desk.chain.head.number < 2_000
+    gaps = [after - before for before, after in pairwise(tried_at)]
+    assert gaps[:8] == [1, 2, 4, 8, 16, 32, 64, 64]
+    assert len(tried_at) == 20
+    assert desk.code() == "revert.CallbackFailed"
+
+
+async def test_a_refused_answer_of_an_interval_is_tried_until_that_ends(desk: Desk) -> None:
+    desk.chain.answer_call = refuse
+    job = build_job(1, ends_at=desk.chain.head.timestamp + 1_000_000)
+    desk.submit(replace(job, attempts=500))
+    for _ in range(200):
+        desk.see_head()
+        await asyncio.sleep(0)
+    assert desk.state() == "computed"
+    desk.chain.answer_call = lambda _: b""
+    for _ in range(70):
+        desk.see_head()
+        await asyncio.sleep(0)
+    await wait_until(lambda: desk.state() == "sent")
+
+
+async def test_a_signer_that_is_not_there_yet_is_waited_for(desk: Desk) -> None:
+    answers = iter([JobRejected("revert.InvalidSignature", "no such signer")])
+
+    def deploy(_: object) -> bytes:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return b""
+
+    desk.chain.answer_call = deploy
+    desk.submit(build_job(1))
+    desk.see_head()
+    await wait_until(lambda: desk.code() == "revert.InvalidSignature")
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "sent")
+
+
+async def test_what_was_withdrawn_leaves_no_pause_to_its_successor(desk: Desk) -> None:
+    desk.chain.answer_call = refuse
+    desk.submit(replace(build_job(1), attempts=7))
+    desk.see_head()
+    await wait_until(lambda: desk.code() == "revert.CallbackFailed")
+    desk.sender.withdraw(build_key(1))
+    desk.chain.answer_call = lambda _: b""
+    desk.submit(build_job(1))
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "sent")
+
+
+async def test_a_reorg_has_what_was_refused_looked_at_again(desk: Desk) -> None:
+    desk.chain.answer_call = refuse
+    desk.submit(replace(build_job(1), attempts=7))
+    desk.see_head()
+    await wait_until(lambda: desk.code() == "revert.CallbackFailed")
+    desk.chain.answer_call = lambda _: b""
+    desk.see_head()
+    await desk.rest()
+    assert desk.state() == "computed"
+    desk.see_head(is_rolled_back=True)
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "sent")
+
+
+async def test_a_delivery_is_simulated_at_the_price_that_it_will_pay(desk: Desk) -> None:
+    prices: list[Wei | None] = []
+
+    def look(call: Call) -> bytes:
+        prices.append(call.gas_price)
+        return b""
+
+    desk.chain.answer_call = look
+    desk.submit(build_job(1))
+    desk.see_head(base_fee=5 * GWEI)
+    await wait_until(lambda: desk.state() == "sent")
+    assert prices == [6 * GWEI]
+
+
+async def test_an_account_that_cannot_pay_holds_its_answers_and_says_so(desk: Desk) -> None:
+    def want_money(_: Call) -> bytes:
+        raise RetryLater("tx.insufficient_funds", "send coins")
+
+    desk.chain.answer_call = want_money
+    desk.submit(build_job(1))
+    desk.see_head()
+    await wait_until(lambda: desk.code() == "tx.insufficient_funds")
+    assert (desk.state(), desk.ended) == ("computed", [])
+    desk.chain.answer_call = lambda _: b""
+    await wait_until(lambda: desk.state() == "sent")
+    assert desk.code() == ""
+
+
+async def test_heads_that_come_while_the_endpoint_hangs_are_one(desk: Desk) -> None:
+    desk.see_head(is_rolled_back=True)
+    for _ in range(100):
+        desk.see_head()
+    assert desk.sender._inbox.qsize() == 1
+    assert desk.sender._newest is not None
+    assert desk.sender._newest.is_rolled_back
+    assert desk.sender._newest.block == desk.chain.head
 
 
 @pytest.mark.parametrize("name", ["SubscriptionNotFound", "IntervalCompleted", "AlreadyDelivered", "NonceUsed"])
@@ -256,9 +382,9 @@ async def test_a_transaction_that_the_endpoint_never_takes_fails_alone_and_leave
     assert desk.state(2) == "sent"
 
 
-async def test_a_reverted_delivery_is_tried_anew_a_few_times(desk: Desk) -> None:
+async def test_a_reverted_delivery_is_tried_anew_once(desk: Desk) -> None:
     desk.submit(build_job(1))
-    for _ in range(5):
+    for _ in range(2):
         desk.see_head()
         await wait_until(lambda: len(desk.chain.pool) == 1)
         await wait_until(lambda: desk.state() == "sent")
@@ -266,7 +392,23 @@ async def test_a_reverted_delivery_is_tried_anew_a_few_times(desk: Desk) -> None
     desk.see_head()
     await wait_until(lambda: desk.state() == "failed")
     assert desk.code() == "transaction.reverted"
-    assert len(desk.chain.receipts) == 5
+    assert len(desk.chain.receipts) == 2
+
+
+async def test_a_refusal_between_two_reverted_deliveries_does_not_make_the_second_a_first(desk: Desk) -> None:
+    desk.submit(build_job(1))
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "sent")
+    desk.mine_pool(succeeded=False)
+    desk.chain.answer_call = refuse
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "computed" and desk.attempts() == 2)
+    desk.chain.answer_call = lambda _: b""
+    desk.see_head(5)
+    await wait_until(lambda: desk.state() == "sent")
+    desk.mine_pool(succeeded=False)
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "failed")
 
 
 async def test_a_nonce_used_elsewhere_has_the_delivery_signed_anew(desk: Desk) -> None:
@@ -376,14 +518,15 @@ def test_a_delivery_creates_what_is_only_signed_so_far_and_fits_a_block() -> Non
     tracked = build_tracked(1)
     request = DelegateRequest(1, Timestamp(9), tracked.subscription, "a", b"f", b"s" * 65)
     signed = replace(tracked, request=request, created_block=None)
-    plain = build_delivery(build_job(1), tracked, SIGNER.address, head)
-    delegated = build_delivery(build_job(1), signed, SIGNER.address, head)
+    plain = build_delivery(build_job(1), tracked, SIGNER.address, head, FEES)
+    delegated = build_delivery(build_job(1), signed, SIGNER.address, head, FEES)
     assert plain.data[:4] != delegated.data[:4]
     assert (
-        plain.data[:4] == build_delivery(build_job(1), replace(signed, created_block=2), SIGNER.address, head).data[:4]
+        plain.data[:4]
+        == build_delivery(build_job(1), replace(signed, created_block=2), SIGNER.address, head, FEES).data[:4]
     )
     small = replace(head, gas_limit=Gas(100_000))
-    assert build_delivery(build_job(1), tracked, SIGNER.address, small).gas == 100_000
+    assert build_delivery(build_job(1), tracked, SIGNER.address, small, FEES).gas == 100_000
 
 
 def test_a_delivery_is_over_one_block_before_its_interval_is() -> None:
@@ -402,9 +545,7 @@ def test_the_lower_of_the_two_limits_on_the_gas_price_counts() -> None:
 def test_a_transactions_hash_is_that_of_its_bytes(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     asyncio.run(desk.outbox.find_nonce(desk.chain.head))
-    call = build_delivery(build_job(1), build_tracked(1), SIGNER.address, desk.chain.head)
-    from infernet.chain.fees import Fees
-
+    call = build_delivery(build_job(1), build_tracked(1), SIGNER.address, desk.chain.head, FEES)
     signed = desk.outbox.sign(call, Fees(Wei(2), Wei(1)), desk.chain.head)
     assert signed.hash == TxHash(keccak(signed.raw))
     desk.journal.close()

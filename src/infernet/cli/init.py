@@ -54,6 +54,8 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # allowed_owners = []                   # serve these consumers only; empty: everyone who is not denied
 # denied_owners = []
 # turn_window_s = 0                     # with several nodes of one container: spread over so many seconds
+# max_callback_gas = 5000000            # do not serve consumers whose callbacks may use more
+# job_timeout_s = 3600.0                # give up a job whose containers together take longer
 
 # [api]
 # enabled = true

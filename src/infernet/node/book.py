@@ -24,7 +24,10 @@ class Book:
         self._chain_id = chain_id
         self._coordinator = coordinator
         self._node = node
-        self._open = {t.key: t for t in journal.read_open_subscriptions(chain_id, coordinator)}
+        self._open: dict[SubscriptionKey, Tracked] = {}
+        self._signed: set[SubscriptionKey] = set()
+        """Those of `_open` that are not on chain."""
+        self._load()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -44,6 +47,7 @@ class Book:
     def forget(self, key: SubscriptionKey) -> None:
         """Drop a subscription from memory: this node will not answer it."""
         self._open.pop(key, None)
+        self._signed.discard(key)
 
     def set_answered(self, job: JobKey) -> None:
         """This node is done with that interval."""
@@ -51,26 +55,47 @@ class Book:
         if tracked is not None and tracked.answered < job.interval:
             self._open[tracked.key] = replace(tracked, answered=job.interval)
 
-    def add_request(self, request: DelegateRequest) -> SubscriptionKey:
-        """Keep a subscription that was signed off chain. One that this node has given up on is taken up anew.
+    def count_requests(self, owner: Address) -> tuple[int, int]:
+        """Requests that are only signed so far, and those of one owner among them."""
+        return len(self._signed), sum(key.owner == owner for key in self._signed)
+
+    def find_request(self, request: DelegateRequest) -> SubscriptionKey | None:
+        """Where a signed request is known already; None where it may be added.
 
         Raises:
-            InvalidInput: `request.nonce_taken`: the nonce belongs to other terms that are on chain or being answered.
+            InvalidInput: `request.nonce_taken`: the nonce belongs to other terms that are on chain or being answered;
+                `request.given_up`: this node failed to answer this very request.
         """
-        key = self._key(request.subscription.owner, SubscriptionId(delegated_id(request.nonce)))
-        tracked = Tracked(key, request.subscription, request.container, request.features, request)
+        key = self.key_of(request.subscription.owner, SubscriptionId(delegated_id(request.nonce)))
         known = self._find(key)
-        if known is not None:
-            jobs = self._journal.read_jobs(key)
-            is_given_up = known[0].created_block is None and bool(jobs) and not any(job.is_open for job in jobs)
-            if not is_given_up:
-                if known[0].subscription == request.subscription:
-                    return key
-                raise InvalidInput(
-                    "request.nonce_taken", f"the nonce {request.nonce} belongs to another request: sign with a free one"
-                )
-            self._journal.remove_jobs(key)
-        self._put(tracked)
+        if known is None:
+            return None
+        before = known[0]
+        is_given_up = before.created_block is None and key not in self._open
+        is_same = before.subscription == request.subscription
+        if not is_given_up and is_same:
+            return key
+        if not is_given_up:
+            raise InvalidInput(
+                "request.nonce_taken", f"the nonce {request.nonce} belongs to another request: sign with a free one"
+            )
+        if is_same and before.request is not None and before.request.expiry == request.expiry:
+            why = "; ".join(f"{job.code}: {job.note}" for job in self._journal.read_jobs(key)[-1:]) or "it had expired"
+            raise InvalidInput("request.given_up", f"this node gave this request up ({why}): sign a new one")
+        return None
+
+    def add_request(self, request: DelegateRequest) -> SubscriptionKey:
+        """Keep a subscription that was signed off chain. A nonce that this node has given up on is taken up anew where
+        its owner signed anew.
+
+        Raises:
+            InvalidInput: as `find_request`.
+        """
+        if (known := self.find_request(request)) is not None:
+            return known
+        key = self.key_of(request.subscription.owner, SubscriptionId(delegated_id(request.nonce)))
+        self._journal.remove_jobs(key)
+        self._put(Tracked(key, request.subscription, request.container, request.features, request))
         return key
 
     def apply(self, event: Event) -> SubscriptionKey | None:
@@ -86,7 +111,7 @@ class Book:
                 return None
 
     def _apply_created(self, event: SubscriptionCreated) -> SubscriptionKey:
-        key = self._key(event.owner, event.id)
+        key = self.key_of(event.owner, event.id)
         known = self._find(key)
         if known is not None and known[0].subscription == event.subscription:
             tracked = replace(known[0], created_block=event.block_number)
@@ -99,7 +124,7 @@ class Book:
         return key
 
     def _apply_fulfilled(self, event: SubscriptionFulfilled) -> SubscriptionKey | None:
-        found = self._find(self._key(event.owner, event.id))
+        found = self._find(self.key_of(event.owner, event.id))
         if found is None:
             return None
         tracked, ended_block = found
@@ -110,7 +135,7 @@ class Book:
         return self._update(tracked, event.block_number if tracked.is_complete else ended_block)
 
     def _apply_cancelled(self, event: SubscriptionCancelled) -> SubscriptionKey | None:
-        found = self._find(self._key(event.owner, event.id))
+        found = self._find(self.key_of(event.owner, event.id))
         if found is None:
             return None
         return self._update(found[0], event.block_number)
@@ -153,7 +178,20 @@ class Book:
     def reset(self) -> None:
         """Forget all that the chain told: it is read anew."""
         self._journal.remove_progress(self._chain_id, self._coordinator)
-        self._open = {t.key: t for t in self._journal.read_open_subscriptions(self._chain_id, self._coordinator)}
+        self._load()
+
+    def _load(self) -> None:
+        self._open.clear()
+        self._signed.clear()
+        for tracked in self._journal.read_open_subscriptions(self._chain_id, self._coordinator):
+            self._keep(tracked)
+
+    def _keep(self, tracked: Tracked) -> None:
+        self._open[tracked.key] = tracked
+        if tracked.request is not None and tracked.created_block is None:
+            self._signed.add(tracked.key)
+        else:
+            self._signed.discard(tracked.key)
 
     def _find(self, key: SubscriptionKey) -> tuple[Tracked, int | None] | None:
         known = self._journal.read_subscription(key)
@@ -170,9 +208,10 @@ class Book:
     def _put(self, tracked: Tracked, ended_block: int | None = None) -> None:
         self._journal.save_subscription(tracked, ended_block)
         if ended_block is None:
-            self._open[tracked.key] = tracked
+            self._keep(tracked)
         else:
-            self._open.pop(tracked.key, None)
+            self.forget(tracked.key)
 
-    def _key(self, owner: Address, number: SubscriptionId) -> SubscriptionKey:
+    def key_of(self, owner: Address, number: SubscriptionId) -> SubscriptionKey:
+        """The one name of a subscription of this Coordinator."""
         return SubscriptionKey(self._chain_id, self._coordinator, owner, number)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from infernet.chain.fees import DEFAULT_TIP
+from infernet.chain.fees import DEFAULT_TIP, Fees, compute_gas_price
 from infernet.protocol.calldata import encode_deliver_model_output, encode_deliver_model_output_delegate
 from infernet.protocol.decision import Tracked, is_too_late
 from infernet.protocol.subscription import Subscription
@@ -15,14 +15,17 @@ GAS_HEADROOM = 30_000
 TRANSACTION_GAS, GAS_PER_TOKEN, FLOOR_PER_TOKEN = 21_000, 4, 10
 GAS_PER_FEATURES_BYTE = 12
 """A byte of features in `SubscriptionCreated`: 8 for the log, the rest for its hash and copies."""
-MAX_ATTEMPTS = 5
-"""Deliveries of one answer that may go wrong, in a simulation or in a block."""
+MAX_REFUSALS = 20
+"""Free simulations of a one-time answer that may go wrong; a recurring one is tried until its interval ends."""
+MAX_GAP_BLOCKS = 64
+REVERTED = "transaction.reverted"
+"""A delivery was mined and did nothing, for the node's money: it is tried once more, and not again."""
 
 FINAL_REVERTS = frozenset(
     f"revert.{name}"
     for name in (
         "SubscriptionNotFound", "SubscriptionCompleted", "TermsMismatch", "IntervalMismatch", "IntervalCompleted",
-        "AlreadyDelivered", "SignatureExpired", "InvalidSignature", "NonceUsed", "NotNamedNode", "UnsupportedTerm",
+        "AlreadyDelivered", "SignatureExpired", "NonceUsed", "NotNamedNode", "UnsupportedTerm",
     )
 )  # fmt: skip
 """Reverts that no later block can turn into a delivery of the same answer."""
@@ -70,6 +73,21 @@ class Over:
     note: str = "it ended before the delivery"
 
 
+def mark_refused(job: Job, code: str, note: str) -> Job:
+    """The job, to be delivered later, and why. That it cost money once stays written down."""
+    return replace(job, state="computed", tx_hash=None, code=REVERTED if job.code == REVERTED else code, note=note)
+
+
+def is_given_up(job: Job) -> bool:
+    """True where a refused answer is not tried again."""
+    return job.ends_at is None and job.attempts >= MAX_REFUSALS
+
+
+def compute_retry_gap(attempts: int) -> int:
+    """Blocks to let pass after so many refusals: 1, 2, 4 … `MAX_GAP_BLOCKS`."""
+    return int(min(MAX_GAP_BLOCKS, 2 ** min(attempts - 1, 16)))
+
+
 def find_end(job: Job, tracked: Tracked | None, head: BlockRef, block_time_s: int) -> Over | None:
     """Why the block after `head` cannot take this job's delivery, nor any later one; None where it can."""
     if tracked is None:
@@ -79,8 +97,11 @@ def find_end(job: Job, tracked: Tracked | None, head: BlockRef, block_time_s: in
     return None
 
 
-def build_delivery(job: Job, tracked: Tracked, sender: Address, head: BlockRef) -> Call:
-    """The call that delivers a computed job; where the subscription is only signed so far, it creates it too."""
+def build_delivery(job: Job, tracked: Tracked, sender: Address, head: BlockRef, fees: Fees) -> Call:
+    """The call that delivers a computed job; where the subscription is only signed so far, it creates it too.
+
+    It is simulated at the price that will be paid: a consumer that looks at it behaves as it will in the block.
+    """
     output, proof = job.output or b"", job.proof or b""
     features_bytes = 0
     if tracked.request is not None and tracked.created_block is None:
@@ -89,7 +110,8 @@ def build_delivery(job: Job, tracked: Tracked, sender: Address, head: BlockRef) 
     else:
         data = encode_deliver_model_output(tracked.key.id, job.key.interval, tracked.subscription, output, proof)
     gas = min(compute_gas_limit(tracked.subscription, data, features_bytes), head.gas_limit)
-    return Call(to=tracked.key.coordinator, data=data, sender=sender, gas=Gas(gas))
+    price = compute_gas_price(fees, head.base_fee)
+    return Call(to=tracked.key.coordinator, data=data, sender=sender, gas=Gas(gas), gas_price=price)
 
 
 def compute_gas_limit(terms: Subscription, data: bytes, features_bytes: int = 0) -> int:

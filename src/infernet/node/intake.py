@@ -1,14 +1,20 @@
-"""What is looked at before a request that was signed off chain is taken in: it must not cost the node work in vain."""
+"""Requests that were signed off chain: what is looked at before one is taken in, so that none costs work in vain."""
 
 from __future__ import annotations
 
-from infernet.errors import InvalidInput, JobRejected
+from infernet.errors import InvalidInput, JobRejected, RetryLater
+from infernet.node.book import Book
 from infernet.ports import Chain
 from infernet.protocol.calldata import encode_create_subscription_delegate
-from infernet.protocol.decision import unsupported_term
+from infernet.protocol.decision import Drop, Policy, Tracked, decide, unsupported_term
 from infernet.protocol.hashing import compute_container_id, keccak
-from infernet.protocol.subscription import DelegateRequest, Mode
-from infernet.types import Address, Call
+from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
+from infernet.store.journal import Journal
+from infernet.types import Address, BlockRef, Call, SubscriptionId, SubscriptionKey
+
+MAX_REQUESTS_PER_OWNER, MAX_REQUESTS = 64, 4_096
+"""Requests that may wait at once to be answered: they cost their senders nothing."""
+MAX_AHEAD_S = 30 * 86_400
 
 _REVERTS = {
     "revert.InvalidSignature": ("request.signature", "the signature does not act for {owner}: sign with its signer"),
@@ -18,6 +24,59 @@ _REVERTS = {
     ),
     "revert.SignatureExpired": ("request.expired", "the request expired at {expiry}: sign a new one"),
 }
+
+
+class Intake:
+    """Takes signed requests in for one Coordinator."""
+
+    def __init__(self, chain: Chain, journal: Journal, book: Book, coordinator: Address, policy: Policy) -> None:
+        self._chain = chain
+        self._journal = journal
+        self._book = book
+        self._coordinator = coordinator
+        self._policy = policy
+
+    async def accept(self, request: DelegateRequest, head: BlockRef, block_time_s: int) -> SubscriptionKey:
+        """Take a request; it is on disk when this returns.
+
+        Raises:
+            InvalidInput: it does not hold together, the Coordinator would not create it, this node will not serve it.
+            RetryLater: the chain cannot be asked; `requests.too_many`: as many wait already as may.
+        """
+        check_request(request)
+        check_start(request, head)
+        owner = request.subscription.owner
+        key = self._book.key_of(owner, SubscriptionId(delegated_id(request.nonce)))
+        tracked = Tracked(key, request.subscription, request.container, request.features, request)
+        decision = decide(tracked, head, self._policy, block_time_s)
+        if isinstance(decision, Drop):
+            raise InvalidInput(decision.code, decision.message)
+        self._check_room(request)
+        await simulate_creation(self._chain, self._coordinator, self._policy.node, request)
+        self._check_room(request)  # others may have come meanwhile
+        with self._journal.step():
+            return self._book.add_request(request)
+
+    def _check_room(self, request: DelegateRequest) -> None:
+        if self._book.find_request(request) is not None:
+            return
+        waiting, of_owner = self._book.count_requests(request.subscription.owner)
+        if of_owner >= MAX_REQUESTS_PER_OWNER:
+            raise RetryLater(
+                "requests.too_many", f"{of_owner} requests of this owner wait already: wait until some are answered"
+            )
+        if waiting >= MAX_REQUESTS:
+            raise RetryLater("requests.too_many", f"{waiting} requests wait at this node: ask another, or later")
+
+
+def check_start(request: DelegateRequest, head: BlockRef) -> None:
+    """Refuse what would have to be kept for long before anything can be done.
+
+    Raises:
+        InvalidInput: `request.too_early`.
+    """
+    if request.subscription.active_at > head.timestamp + MAX_AHEAD_S:
+        raise InvalidInput("request.too_early", "activeAt is more than 30 days ahead: send the request later")
 
 
 def check_request(request: DelegateRequest) -> None:

@@ -95,7 +95,7 @@ class Jobs:
         if tracked is None:
             self._end(replace(job, state="dropped", code="subscription.over", note="it ended before the run"))
             return
-        done = await self._runner.run(job, tracked, self._recent_blocks)
+        done = await self._runner.run(job, tracked, self._recent_blocks, self._journal.save_job)
         if done.state == "computed":
             self._journal.save_job(done)
             self._on_computed(done)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from infernet.chain.fees import Fees, compute_replacement_fees
+from infernet.chain.fees import Fees, compute_gas_price, compute_replacement_fees
 from infernet.errors import InfernetError, RetryLater
 from infernet.node.delivery import GasPolicy
 from infernet.ports import Chain, Signer
@@ -58,10 +58,11 @@ class Outbox:
         """True where it only uses up its nonce."""
         return pending.signed.transaction.to == self.address
 
-    def build_call(self, pending: PendingTransaction) -> Call:
-        """What it will do, to be simulated."""
+    def build_call(self, pending: PendingTransaction, head: BlockRef) -> Call:
+        """What it will do, to be simulated at the price that it will pay, or would where the base fee is above that."""
         tx = pending.signed.transaction
-        return Call(to=tx.to or self.address, data=tx.data, sender=self.address, gas=tx.gas)
+        price = max(head.base_fee, compute_gas_price(Fees(tx.max_fee, tx.max_priority_fee), head.base_fee))
+        return Call(to=tx.to or self.address, data=tx.data, sender=self.address, gas=tx.gas, gas_price=Wei(price))
 
     async def find_nonce(self, head: BlockRef) -> None:
         """Be ready to sign."""

@@ -9,28 +9,27 @@ from itertools import pairwise
 
 import structlog
 
-from infernet.errors import InfernetError, InvalidInput, RetryLater, is_endpoint_error
+from infernet.errors import InfernetError, RetryLater, is_endpoint_error
 from infernet.node.book import Book
 from infernet.node.delivery import GasPolicy
 from infernet.node.follower import Follower, Update
-from infernet.node.intake import check_request, simulate_creation
+from infernet.node.intake import Intake
 from infernet.node.jobs import Jobs
 from infernet.node.outbox import Outbox
 from infernet.node.recorder import Recorder
-from infernet.node.report import build_report
-from infernet.node.runner import Runner
-from infernet.node.schedule import Schedule
+from infernet.node.report import read_report
+from infernet.node.runner import JOB_TIMEOUT_S, Runner
+from infernet.node.schedule import PriceWaits, Schedule
 from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
 from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
-from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
+from infernet.protocol.subscription import DelegateRequest, Mode
 from infernet.store.journal import Job, Journal
 from infernet.types import (
     Address,
     BlockRef,
     ChainId,
     ChainStatus,
-    Interval,
     JobKey,
     SubscriptionId,
     SubscriptionKey,
@@ -47,6 +46,7 @@ class ChainPipeline:
 
     Args:
         start_block: the first block to read, the Coordinator's deployment or earlier.
+        job_timeout_s: the most that one pass through a job's containers may take.
         on_job: told of every job that ended, for displays; must return at once.
     """
 
@@ -64,6 +64,7 @@ class ChainPipeline:
         clock: Clock,
         poll_interval_s: float,
         start_block: int = 0,
+        job_timeout_s: float = JOB_TIMEOUT_S,
         on_job: Callable[[Job], None] | None = None,
     ) -> None:
         self._chain = chain
@@ -77,7 +78,9 @@ class ChainPipeline:
         self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id, coordinator), start_block)
         self._book = Book(journal, chain_id, coordinator, signer.address)
         self._recorder = Recorder(journal, self._book, chain_id, coordinator, signer.address)
+        self._intake = Intake(chain, journal, self._book, coordinator, policy)
         self._schedule = Schedule()
+        self._price_waits = PriceWaits()
         self._sender = Sender(
             chain,
             Outbox(chain, signer, journal, chain_id, gas_policy),
@@ -88,7 +91,7 @@ class ChainPipeline:
         )
         self._jobs = Jobs(
             journal,
-            Runner(chain, containers, signer.address, clock),
+            Runner(chain, containers, signer.address, clock, job_timeout_s),
             find=self._book.get,
             recent_blocks=lambda: self._follower.recent_blocks,
             on_computed=self._sender.submit,
@@ -232,8 +235,14 @@ class ChainPipeline:
         """Act on the decision about one subscription; answers the job to start, written down."""
         tracked = self._book.get(key)
         if tracked is None or self._jobs.is_busy(key):
+            self._price_waits.forget(key)
             return None
-        match decide(tracked, head, self._policy, self._block_time_s()):
+        decision = decide(tracked, head, self._policy, self._block_time_s())
+        if isinstance(decision, Wait) and decision.code == "gas.price":
+            self._schedule.set(key, max(decision.until, self._price_waits.find_next_look(key, head.timestamp)))
+            return None
+        self._price_waits.forget(key)
+        match decision:
             case Wait(until=until):
                 self._schedule.set(key, until)
             case Drop(code=code, message=message):
@@ -262,43 +271,20 @@ class ChainPipeline:
         if self._on_job is not None:
             self._on_job(job)
 
-    # --- signed requests ------------------------------------------------------------------------------------------
+    # --- what the API asks ------------------------------------------------------------------------------------------
 
     async def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
-        """Take a subscription that was signed off chain; it is on disk when this returns.
-
-        Raises:
-            InvalidInput: it does not hold together, the Coordinator would not create it, this node will not serve it.
-            RetryLater: the chain cannot be asked.
-        """
-        check_request(request)
-        terms = request.subscription
-        key = self._key(terms.owner, SubscriptionId(delegated_id(request.nonce)))
-        decision = self._decide(Tracked(key, terms, request.container, request.features, request))
-        if isinstance(decision, Drop):
-            raise InvalidInput(decision.code, decision.message)
-        await simulate_creation(self._chain, self._coordinator, self._signer.address, request)
-        with self._journal.step():
-            self._book.add_request(request)
+        """Take a subscription that was signed off chain; see `Intake.accept`. It is answered once the head is seen."""
+        head = self._head or await self._chain.fetch_head()
+        key = await self._intake.accept(request, head, self._block_time_s())
         self._schedule.set(key, NOW)
-        if self._head is not None:
-            self._advance(self._head)
+        self._is_something_due.set()
         return key
 
     def report(self, owner: Address, number: SubscriptionId) -> SubscriptionReport | None:
         """What this node knows about one subscription, None where it knows nothing."""
-        key = self._key(owner, number)
-        known = self._journal.read_subscription(key)
-        if known is None:
-            return None
-        jobs = self._journal.read_jobs(key)
-        answered = max((job.key.interval for job in jobs if not job.is_open), default=Interval(0))
-        decision = self._decide(self._book.get(key) or replace(known[0], answered=answered))
-        return build_report(known[0], known[1], jobs, decision)
+        key = self._book.key_of(owner, number)
+        return read_report(self._journal, key, self._book.get(key), self._decide)
 
     def _decide(self, tracked: Tracked) -> Decision | None:
-        """As of the newest block, None before the first."""
         return None if self._head is None else decide(tracked, self._head, self._policy, self._block_time_s())
-
-    def _key(self, owner: Address, number: SubscriptionId) -> SubscriptionKey:
-        return SubscriptionKey(self._chain_id, self._coordinator, owner, number)

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from infernet.protocol.decision import Decision, Drop, Run, Tracked, Wait
-from infernet.store.journal import Job
-from infernet.types import JobReport, SubscriptionReport
+from infernet.store.journal import Job, Journal
+from infernet.types import Interval, JobReport, SubscriptionKey, SubscriptionReport
+
+
+def read_report(
+    journal: Journal,
+    key: SubscriptionKey,
+    tracked: Tracked | None,
+    decide_now: Callable[[Tracked], Decision | None],
+) -> SubscriptionReport | None:
+    """The report on a subscription, None where nothing is known of it.
+
+    Args:
+        tracked: as it stands in memory, None where this node does not answer it.
+        decide_now: the decision as of the newest block, None before the first.
+    """
+    known = journal.read_subscription(key)
+    if known is None:
+        return None
+    jobs = journal.read_jobs(key)
+    answered = max((job.key.interval for job in jobs if not job.is_open), default=Interval(0))
+    return build_report(known[0], known[1], jobs, decide_now(tracked or replace(known[0], answered=answered)))
 
 
 def build_report(

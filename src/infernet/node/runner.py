@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count, pairwise
@@ -18,6 +19,7 @@ from infernet.store.journal import Job
 from infernet.types import Address, BlockRef, Call, Hash32, Timestamp
 
 MAX_ATTEMPTS = 5
+JOB_TIMEOUT_S = 3_600.0
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 60.0
 log = structlog.get_logger()
 
@@ -27,31 +29,51 @@ class Runner:
 
     Args:
         containers: what this node serves, by id.
+        job_timeout_s: the most that one pass through a job's containers may take, its waits for them included.
     """
 
-    def __init__(self, chain: Chain, containers: Mapping[str, Container], node: Address, clock: Clock) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        containers: Mapping[str, Container],
+        node: Address,
+        clock: Clock,
+        job_timeout_s: float = JOB_TIMEOUT_S,
+    ) -> None:
         self._chain = chain
         self._containers = containers
         self._node = node
         self._clock = clock
+        self._job_timeout_s = job_timeout_s
 
-    async def run(self, job: Job, tracked: Tracked, recent_blocks: Callable[[], tuple[BlockRef, ...]]) -> Job:
+    async def run(
+        self,
+        job: Job,
+        tracked: Tracked,
+        recent_blocks: Callable[[], tuple[BlockRef, ...]],
+        on_retry: Callable[[Job], None] = lambda _: None,
+    ) -> Job:
         """The job with its output, state `computed`; or `failed`, with the reason.
 
         An endpoint that does not answer is asked again until it does; a container that breaks gets `MAX_ATTEMPTS`.
 
         Args:
             recent_blocks: the newest followed blocks, oldest first, asked for anew in each try: a reorg replaces them.
+            on_retry: called with the job and what went wrong before each further try, to be written down.
         """
         for tries in count():
             try:
                 features = await self._fetch_features(job, tracked, recent_blocks())
-                output = await self._run_chain(tracked.container, features)
+                output = await self._run_in_time(tracked.container, features)
             except InfernetError as error:
+                before = job
+                job = replace(job, code=error.code, note=error.message)
                 if not is_endpoint_error(error):
                     job = replace(job, attempts=job.attempts + 1)
                     if not isinstance(error, RetryLater) or job.attempts >= MAX_ATTEMPTS:
-                        return replace(job, state="failed", code=error.code, note=error.message)
+                        return replace(job, state="failed")
+                if job != before:
+                    on_retry(job)
                 pause_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(tries, 16))
                 log.warning("job.retry", job=job.key, code=error.code, reason=error.message, pause_s=pause_s)
                 await self._clock.sleep(pause_s)
@@ -88,6 +110,20 @@ class Runner:
         if block is None:
             raise RetryLater("chain.no_block", f"the endpoint has no block {number}")
         return block
+
+    async def _run_in_time(self, container: str, features: bytes) -> bytes:
+        deadline = asyncio.timeout(self._job_timeout_s)
+        try:
+            async with deadline:
+                return await self._run_chain(container, features)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise JobRejected(
+                "job.timeout",
+                f"its containers took longer than {self._job_timeout_s:g} s: give them more concurrency, or set "
+                "policy.job_timeout_s higher",
+            ) from None
 
     async def _run_chain(self, container: str, features: bytes) -> bytes:
         """The containers one after the other, each fed the output of the one before."""

@@ -6,6 +6,27 @@ import heapq
 
 from infernet.types import SubscriptionKey, Timestamp
 
+MAX_PRICE_PAUSE_S = 60
+
+
+class PriceWaits:
+    """How long to leave a subscription alone whose price is too low: 1, 2, 4 … `MAX_PRICE_PAUSE_S` seconds, so that one
+    that will never pay enough does not cost a look in each block.
+    """
+
+    def __init__(self) -> None:
+        self._looks: dict[SubscriptionKey, int] = {}
+
+    def find_next_look(self, key: SubscriptionKey, now: Timestamp) -> Timestamp:
+        """When to look again, after one more look in vain."""
+        looks = self._looks.get(key, 0)
+        self._looks[key] = looks + 1
+        return Timestamp(now + min(MAX_PRICE_PAUSE_S, 2 ** min(looks, 16)))
+
+    def forget(self, key: SubscriptionKey) -> None:
+        """Its price is no reason to wait any more."""
+        self._looks.pop(key, None)
+
 
 class Schedule:
     """Due times by the chain's clock. A subscription has one due time; setting it again moves it."""

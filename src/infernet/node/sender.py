@@ -9,15 +9,26 @@ from typing import NamedTuple
 
 import structlog
 
-from infernet.chain.fees import compute_fees
+from infernet.chain.fees import Fees, compute_fees
 from infernet.errors import InfernetError, NodeMisconfigured, RetryLater, is_endpoint_error
-from infernet.node.delivery import FINAL_REVERTS, MAX_ATTEMPTS, GasPolicy, Over, SeenHead, build_delivery, find_end
+from infernet.node.delivery import (
+    FINAL_REVERTS,
+    REVERTED,
+    GasPolicy,
+    Over,
+    SeenHead,
+    build_delivery,
+    compute_retry_gap,
+    find_end,
+    is_given_up,
+    mark_refused,
+)
 from infernet.node.outbox import Outbox
 from infernet.node.settler import Settler, mark_sent
 from infernet.ports import Chain
 from infernet.protocol.decision import Tracked
 from infernet.store.journal import Job, Journal
-from infernet.types import BlockRef, Call, Hash32, JobKey, SubscriptionKey, TxHash
+from infernet.types import BlockRef, Call, JobKey, SubscriptionKey, TxHash
 
 BATCH = 64
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
@@ -35,10 +46,16 @@ class _Withdrawn:
     subscription: SubscriptionKey
 
 
+@dataclass(frozen=True, slots=True)
+class _NewHead:
+    """There is a newest head to look at: one such note stands for all that came since the last look."""
+
+
 class _Item(NamedTuple):
     job: Job
     tracked: Tracked
     call: Call
+    fees: Fees
 
 
 class Sender:
@@ -65,9 +82,11 @@ class Sender:
         self._find = find
         self._on_end = on_end
         self._settler = Settler(chain, outbox, journal, gas_policy, find, hold=self._hold, end=self._end)
-        self._inbox: asyncio.Queue[Job | SeenHead | _Delivered | _Withdrawn] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Job | _NewHead | _Delivered | _Withdrawn] = asyncio.Queue()
+        self._newest: SeenHead | None = None
         self._held: dict[JobKey, Job] = {}
-        self._refused_at: dict[JobKey, Hash32] = {}
+        self._not_before: dict[JobKey, int] = {}
+        """The block number at which to look again at an answer that was refused."""
         self._head: SeenHead | None = None
         self._must_settle = False
         self._must_reopen = True
@@ -89,7 +108,11 @@ class Sender:
 
     def set_head(self, head: BlockRef, block_time_s: int, is_rolled_back: bool = False) -> None:
         """A new block was followed, its events applied; `is_rolled_back` when older ones were undone."""
-        self._inbox.put_nowait(SeenHead(head, block_time_s, is_rolled_back))
+        if self._newest is None:
+            self._inbox.put_nowait(_NewHead())
+        else:
+            is_rolled_back = is_rolled_back or self._newest.is_rolled_back
+        self._newest = SeenHead(head, block_time_s, is_rolled_back)
 
     async def run(self) -> None:
         """Work for ever."""
@@ -126,15 +149,21 @@ class Sender:
                 case Job():
                     self._held[item.key] = item
                 case _Withdrawn(subscription):
-                    self._held = {key: job for key, job in self._held.items() if key.subscription != subscription}
+                    for key in [key for key in self._held if key.subscription == subscription]:
+                        self._forget(key)
                 case _Delivered(job, tx_hash):
-                    self._held.pop(job, None)
+                    self._forget(job)
                     self._outbox.close([tx_hash], is_mined=True)
-                case SeenHead(is_rolled_back=is_rolled_back):
-                    self._head = item
-                    self._must_settle = True
-                    self._must_reopen = self._must_reopen or is_rolled_back
+                case _NewHead():
+                    self._look_at_newest()
         return True
+
+    def _look_at_newest(self) -> None:
+        self._head, self._newest = self._newest or self._head, None
+        self._must_settle = True
+        if self._head is not None and self._head.is_rolled_back:
+            self._must_reopen = True
+            self._not_before.clear()  # what refused an answer may be undone
 
     # --- deliveries -----------------------------------------------------------------------------------------------
 
@@ -155,14 +184,16 @@ class Sender:
         if over is not None or tracked is None:
             self._end(replace(job, state="dropped"), over or Over("subscription.over"))
             return False
-        is_refused = self._refused_at.get(job.key) == head.block.hash
-        return not is_refused and head.block.base_fee <= self._gas_policy.compute_cap(tracked.subscription)
+        is_resting = head.block.number < self._not_before.get(job.key, 0)
+        return not is_resting and head.block.base_fee <= self._gas_policy.compute_cap(tracked.subscription)
 
     def _build_item(self, job: Job, head: SeenHead) -> _Item | None:
         tracked = self._find(job.key.subscription)
         if tracked is None or job.output is None:
             return None
-        return _Item(job, tracked, build_delivery(job, tracked, self._outbox.address, head.block))
+        cap = self._gas_policy.compute_cap(tracked.subscription)
+        fees = compute_fees(head.block.base_fee, self._gas_policy.tip, cap)
+        return _Item(job, tracked, build_delivery(job, tracked, self._outbox.address, head.block, fees), fees)
 
     async def _simulate(self, items: list[_Item], head: SeenHead) -> list[_Item]:
         results = await self._chain.call_many([item.call for item in items], at=head.block.hash)
@@ -181,15 +212,18 @@ class Sender:
         if isinstance(error, RetryLater) or is_endpoint_error(error):
             self._must_retry = True
             log.warning("job.held", job=job.key, code=error.code, reason=error.message)
+            held = mark_refused(job, error.code, error.message)
+            if held != job:
+                self._hold(held)
             return
-        job = replace(job, state="computed", tx_hash=None, attempts=job.attempts + 1)
+        job = mark_refused(replace(job, attempts=job.attempts + 1), error.code, error.message)
         if error.code in FINAL_REVERTS:
             self._end(replace(job, state="dropped"), Over(error.code, error.message))
-        elif job.attempts >= MAX_ATTEMPTS:
+        elif is_given_up(job):
             self._end(replace(job, state="failed"), Over(error.code, error.message))
         else:
-            self._hold(replace(job, code=error.code, note=error.message))
-            self._refused_at[job.key] = head.block.hash
+            self._hold(job)
+            self._not_before[job.key] = head.block.number + compute_retry_gap(job.attempts)
 
     def _choose(self, passed: list[_Item]) -> list[_Item]:
         """Those for which nothing has changed while they were simulated."""
@@ -205,10 +239,10 @@ class Sender:
         """Sign with consecutive nonces and write all down, in one step, before anything is broadcast."""
         signed = []
         with self._journal.step():
-            for job, tracked, call in items:
-                cap = self._gas_policy.compute_cap(tracked.subscription)
-                tx = self._outbox.sign(call, compute_fees(head.block.base_fee, self._gas_policy.tip, cap), head.block)
-                self._journal.save_job(replace(job, state="signed", tx_hash=tx.hash, code="", note=""))
+            for job, _, call, fees in items:
+                tx = self._outbox.sign(call, fees, head.block)
+                code = REVERTED if job.code == REVERTED else ""
+                self._journal.save_job(replace(job, state="signed", tx_hash=tx.hash, code=code, note=""))
                 signed.append(tx)
         for item in items:
             self._forget(item.job.key)
@@ -223,7 +257,7 @@ class Sender:
 
     def _forget(self, key: JobKey) -> None:
         self._held.pop(key, None)
-        self._refused_at.pop(key, None)
+        self._not_before.pop(key, None)
 
     def _end(self, job: Job, over: Over) -> None:
         is_current = self._is_current(job)

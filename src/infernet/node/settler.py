@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from infernet.errors import InfernetError, RetryLater, is_endpoint_error
-from infernet.node.delivery import FEE_REFUSALS, MAX_ATTEMPTS, GasPolicy, Over, SeenHead, find_end
+from infernet.node.delivery import FEE_REFUSALS, REVERTED, GasPolicy, Over, SeenHead, find_end, mark_refused
 from infernet.node.outbox import Outbox, can_bump
 from infernet.ports import Chain
 from infernet.protocol.decision import Tracked
@@ -61,18 +61,19 @@ class Settler:
             with self._journal.step():
                 self._outbox.close([pending.signed.hash], is_mined=receipt is not None)
                 if receipt is None or not receipt.succeeded:  # else the followed events close its job
-                    self._take_back(pending, "transaction.reverted" if receipt else "transaction.replaced")
+                    self._take_back(pending, REVERTED if receipt else "transaction.replaced")
         await self._review(head, is_reopened)
 
     def _take_back(self, pending: PendingTransaction, code: str) -> None:
-        """A delivery that did not happen: the answer is still good, so it is simulated and sent anew."""
+        """A delivery that did not happen: the answer is still good, so it is simulated and sent anew, where it has not
+        cost money in vain before.
+        """
         for job in self._journal.read_jobs_of_transaction(pending.signed.hash):
             if not job.is_open:
                 continue
             log.warning("output.not_delivered", job=job.key, code=code)
-            attempts = job.attempts + (code != "transaction.replaced")
-            back = replace(job, state="computed", tx_hash=None, code=code, note="", attempts=attempts)
-            if attempts >= MAX_ATTEMPTS:
+            back = mark_refused(replace(job, attempts=job.attempts + (code == REVERTED)), code, "")
+            if code == job.code == REVERTED:
                 note = "its transactions fail though their simulation passes"
                 self._end(replace(back, state="failed"), Over(code, note))
             else:
@@ -82,7 +83,7 @@ class Settler:
         """Look again at the transactions that need it, each by a simulation: broadcast, pay more, or cancel."""
         pending = [p for p in self._outbox.pending if not self._is_delivered(p)]
         doubtful = [p for p in pending if is_reopened or self._is_doubtful(p, head)]
-        calls = [self._outbox.build_call(p) for p in doubtful]
+        calls = [self._outbox.build_call(p, head.block) for p in doubtful]
         results = await self._chain.call_many(calls, at=head.block.hash) if calls else []
         again: list[PendingTransaction] = []
         for looked_at, result in zip(doubtful, results, strict=True):
@@ -158,7 +159,7 @@ class Settler:
         with self._journal.step():
             tx = self._outbox.cancel(pending, head.block)
             for job in jobs:
-                self._hold(replace(job, state="computed", tx_hash=None, code=over.code, note=over.note))
+                self._hold(mark_refused(job, over.code, over.note))
                 if is_final:
                     self._end(replace(job, state="failed", tx_hash=None), over)
         await self._outbox.broadcast([tx])

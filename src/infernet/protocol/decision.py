@@ -13,6 +13,10 @@ from infernet.protocol.subscription import DelegateRequest, Mode, Subscription
 from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp
 
 SUPPORTED_MODES = Mode.PULL
+MAX_CHAIN_LENGTH = 16
+"""Containers that one request may be fed through."""
+DELIVERY_OVERHEAD_GAS = 110_000
+"""The contract's `DELIVERY_OVERHEAD_WEI`: what of `maxGasLimit` is not the callback's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Policy:
         allowed_owners: empty allows everyone who is not denied.
         turn_window_s: seconds over which the nodes of a container spread, so that they need not race for an answer
             that one of them can give. 0 answers at once.
+        max_callback_gas: the most that a consumer's callback may be promised: the node pays for it.
     """
 
     node: Address
@@ -66,6 +71,7 @@ class Policy:
     allowed_owners: frozenset[Address] = frozenset()
     denied_owners: frozenset[Address] = frozenset()
     turn_window_s: int = 0
+    max_callback_gas: int = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +121,21 @@ def find_refusal(terms: Subscription, container: str, policy: Policy) -> Drop | 
     """Why this node never serves such a subscription, None where it would."""
     if unsupported := unsupported_term(terms):
         return Drop("terms.unsupported", f"this node does not know the term {unsupported}")
-    missing = [name for name in split_chain(container) if name not in policy.containers]
+    names = split_chain(container)
+    if len(names) > MAX_CHAIN_LENGTH:
+        return Drop("container.chain_too_long", f"a chain of {len(names)} containers: at most {MAX_CHAIN_LENGTH} do")
+    missing = [name for name in names if name not in policy.containers]
     if missing:
         return Drop("container.not_served", f"this node does not serve {', '.join(missing)}")
     if terms.owner in policy.denied_owners or (policy.allowed_owners and terms.owner not in policy.allowed_owners):
         return Drop("owner.refused", f"the operator's policy refuses the owner {terms.owner}")
     if terms.node not in (ZERO_ADDRESS, policy.node):
         return Drop("node.other", f"the subscription names the node {terms.node}")
+    callback_gas = terms.max_gas_limit - DELIVERY_OVERHEAD_GAS
+    if callback_gas > policy.max_callback_gas:
+        return Drop(
+            "callback.too_dear", f"its callback wants {callback_gas} gas, this node gives {policy.max_callback_gas}"
+        )
     return None
 
 
