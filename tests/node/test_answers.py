@@ -160,3 +160,15 @@ async def test_a_hundred_requests_at_once_are_all_answered_and_none_reverts(worl
     assert len(set(keys)) == 100
     statuses = await world.fetch_statuses(node.address)
     assert (len(statuses), all(statuses)) == (100, True)
+
+
+async def test_a_request_that_comes_while_older_blocks_are_caught_up_with_waits_for_the_head(world: World) -> None:
+    container = reverse()
+    async with world.run_node(container) as node:
+        await wait_until(lambda: node.pipeline.status().head is not None)
+        node.pipeline._is_at_head = False
+        key = await node.pipeline.accept_request(await world.client.sign_delegate(world.consumer, "reverse", b"abc"))
+        await asyncio.sleep(0.2)
+        assert (container.seen, node.get_state(key)) == ([], "")
+        await world.chain.mine()
+        await world.wait_answers(key)
