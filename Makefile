@@ -4,6 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+# One file's tests stay together: they share what they start.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 NODE_ON_PATH := $(shell command -v npm >/dev/null 2>&1 && echo yes)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -27,7 +29,7 @@ endif
 	cd contracts && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo dev test test-fast test-contracts check bench docs artifacts lock clean
+.PHONY: help setup demo dev test test-fast test-contracts soak check bench docs artifacts lock clean
 setup: $(VENV)/.installed contracts/node_modules/.installed  ## Install everything below this folder
 
 demo: setup  ## A contract asks, a node answers: the whole network on this machine, in a minute
@@ -37,13 +39,18 @@ dev: setup  ## A local network that stays up until Ctrl-C
 	@$(BIN)/infernet dev
 
 test: setup test-contracts  ## All tests
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-fast: setup  ## The tests that need no chain, in well under three minutes
-	$(BIN)/pytest -m "not chain and not e2e"
+	$(PYTEST) -m "not chain and not e2e"
 
 test-contracts: setup  ## The contracts' own tests
 	contracts/tools/forge test
+
+# Another seed each time, printed where something fails; forge and hypothesis keep what failed and try it first.
+soak: setup  ## Look for what the tests have not found: many more runs, at random, in well under an hour
+	FOUNDRY_PROFILE=soak FOUNDRY_FUZZ_SEED=0x$$(od -An -N8 -tx1 /dev/urandom | tr -d ' ') contracts/tools/forge test
+	$(BIN)/pytest tests/protocol --hypothesis-profile=soak --timeout=1800
 
 check: setup  ## Format, lint, types, layers, generated files
 	$(BIN)/ruff format --check --quiet .

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from infernet.protocol.decision import Decision, Drop, Run, Tracked, Wait
 from infernet.store.journal import Job, Journal
-from infernet.types import Interval, JobReport, SubscriptionKey, SubscriptionReport
+from infernet.types import JobReport, SubscriptionKey, SubscriptionReport
 
 
 def read_report(
@@ -25,9 +24,7 @@ def read_report(
     known = journal.read_subscription(key)
     if known is None:
         return None
-    jobs = journal.read_jobs(key)
-    answered = max((job.key.interval for job in jobs if not job.is_open), default=Interval(0))
-    return build_report(known[0], known[1], jobs, decide_now(tracked or replace(known[0], answered=answered)))
+    return build_report(known[0], known[1], journal.read_newest_jobs(key), decide_now(tracked or known[0]))
 
 
 def build_report(
