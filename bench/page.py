@@ -27,7 +27,7 @@ Written by `make bench`: every figure is measured by the scripts in `bench/`, on
 |---|---|---|---|---|
 {rows}
 
-The peer is the public Infernet SDK 1.1 with node 1.4, measured earlier with the same consumer on a chain with 1 s blocks
+The peer is the public Infernet SDK 1.1 with node 1.4, measured earlier with the same consumer on a chain of 1 s blocks
 and 2 cores; its figures are quoted, not measured in this run. The consumer of the gas figures stores 32 bytes of the
 output in a slot that is not zero, its features have 32 bytes. A burst is 100 requests in one block.
 """

@@ -1,6 +1,7 @@
 """Measure everything and write docs/benchmarks.md. `make bench` runs it; `--print` leaves the page alone.
 
-Exits with 1 where a goal is missed, and says which."""
+Exits with 1 where a goal is missed, and says which.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ WORDS = {
     "half a minute.",
     "/v1/containers": "The containers that the node serves.",
     "/v1/subscriptions/delegated": "Takes a signed request: 202 with `owner` and `id`; it is in the journal then.",
-    "/v1/jobs/{chain_id:int}/{coordinator}/{owner}/{id:int}": "What became of a subscription: the state of each job, "
+    "/v1/jobs/{chain_id}/{coordinator}/{owner}/{id}": "What became of a subscription: the state of each job, "
     "with code, reason and transaction.",
 }
 
@@ -25,5 +25,5 @@ def render_routes() -> str:
     rows = []
     for route in routes:
         method = "POST" if "POST" in (route.methods or ()) else "GET"
-        rows.append([build_code(f"{method} {route.path.replace(':int', '')}"), WORDS[route.path]])
+        rows.append([build_code(f"{method} {route.path}"), WORDS[route.path]])
     return build_table(["request", "answer"], rows)
