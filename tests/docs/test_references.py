@@ -62,6 +62,13 @@ def test_every_folder_of_the_package_is_in_the_architecture() -> None:
     assert [room for room in rooms if f"`src/infernet/{room}`" not in read_page("ARCHITECTURE.md")] == []
 
 
+def test_every_file_of_the_node_is_in_the_path_of_a_request() -> None:
+    files = [path for path in (ROOT / "src/infernet/node").glob("*.py") if path.name != "__init__.py"]
+    missing = [path.name for path in files if f"`src/infernet/node/{path.name}`" not in read_page("ARCHITECTURE.md")]
+    assert len(files) > 5
+    assert missing == []
+
+
 def test_every_command_and_option_of_the_documents_is_the_programs() -> None:
     known = {c.name: set() for c in docs_cli.list_commands()}
     for command in docs_cli.list_commands():
