@@ -51,7 +51,7 @@ def run_in_terminal(place: Place) -> tuple[int, str]:
         stdout=theirs,
         stderr=theirs,
         cwd=place.folder,
-        env=place.build_environment({"TERM": "dumb"}),
+        env=place.build_environment({"TERM": "dumb", "COLUMNS": "80"}),
         start_new_session=True,
     )
     os.close(theirs)
