@@ -13,7 +13,7 @@ from docs_errors import list_codes
 from docs_make import list_targets
 from documents import FENCE, PAGES, ROOT, list_blocks, list_commands, list_words, read_page
 
-MADE_BY_THE_READER = {"contracts/src/Adder.sol", "contracts/node_modules", "docs/benchmarks.md"}
+MADE_BY_THE_READER = {"contracts/src/Adder.sol", "contracts/node_modules"}
 TOP = ("contracts/", "src/", "tests/", "docs/", "vectors/", "tools/", "bench/", ".ci/")
 PATHS = re.compile(r"^[\w./-]+$")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import MutableMapping
 from functools import cache
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from infernet.errors import InfernetError
+from infernet.types import JobKey, SubscriptionKey
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,6 +82,7 @@ def set_up_logs(level: str = "warning", form: str = "console") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _write_out_keys,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
@@ -92,3 +95,16 @@ def set_up_logs(level: str = "warning", form: str = "console") -> None:
 
 def _plain(value: Any) -> Any:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _write_out_keys(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The parts of a subscription's or a job's key, as fields of their own."""
+    for name in ("job", "subscription"):
+        key = event.get(name)
+        if isinstance(key, JobKey):
+            event["interval"] = key.interval
+            key = key.subscription
+        if isinstance(key, SubscriptionKey):
+            del event[name]
+            event |= {"chain": key.chain_id, "owner": key.owner, "id": key.id}
+    return event
