@@ -106,5 +106,5 @@ def _write_out_keys(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
             key = key.subscription
         if isinstance(key, SubscriptionKey):
             del event[name]
-            event |= {"chain": key.chain_id, "owner": key.owner, "id": key.id}
+            event.update(chain=key.chain_id, owner=key.owner, id=key.id)
     return event
