@@ -5,8 +5,9 @@ pragma solidity ^0.8.24;
 /// @notice Where creators publish models and say what they earn from each use. Serving and asking need no entry here.
 /// @dev Assumptions:
 /// - A model is `namespace/name:version`, and its id is the hash of that string: the `containerId` of a subscription.
+/// - An alias is written like a version, with an at sign in place of the colon, and has an id in the same way.
 /// - Namespaces belong to whom claimed them first. What a version is (manifest, royalty) never changes; where an alias
-///   `namespace/name@alias` points, whom a version pays and its price hints do.
+///   points, whom a version pays and its price hints do.
 /// - A subscription fixes payee and royalty when it is made: changes here touch later ones only.
 /// - A chain "A,B,C" is a container of its own and has no terms here.
 interface IModelRegistry {
@@ -101,7 +102,7 @@ interface IModelRegistry {
         Publication calldata publication
     ) external returns (bytes32 containerId);
 
-    /// @notice Points `namespace/name@aliasName` to a published version of the same model; an empty version unsets it.
+    /// @notice Points an alias of a model to a published version of it; an empty version unsets the alias.
     function setAlias(
         string calldata namespace,
         string calldata name,
