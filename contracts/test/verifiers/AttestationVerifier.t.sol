@@ -126,8 +126,7 @@ contract AttestationVerifierTest is VerifierBase {
         vm.assertTrue(verifier.getSigner(AUTHORITY, vm.addr(KEY)).revoked);
         vm.expectRevert(_notValid(AUTHORITY, vm.addr(KEY)));
         verifier.verify(c, OUTPUT, proof);
-        bytes memory revoked =
-            abi.encodeWithSelector(IAttestation.AlreadyRevoked.selector, AUTHORITY, vm.addr(KEY));
+        bytes memory revoked = abi.encodeWithSelector(IAttestation.AlreadyRevoked.selector, AUTHORITY, vm.addr(KEY));
         vm.expectRevert(revoked);
         vm.prank(AUTHORITY);
         verifier.allowSigner(vm.addr(KEY), FROM, UNTIL, "");
@@ -143,9 +142,7 @@ contract AttestationVerifierTest is VerifierBase {
         verifier.allowSigner(vm.addr(0xE71), FROM, UNTIL, "");
         Claim memory c = _claim(OUTPUT, params);
         bytes memory signature = _signDigest(0xE71, _answerDigest(c));
-        vm.expectRevert(
-            abi.encodeWithSelector(IAttestation.AuthorityMismatch.selector, mallory, c.verifierParams)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAttestation.AuthorityMismatch.selector, mallory, c.verifierParams));
         verifier.verify(c, OUTPUT, abi.encode(mallory, vm.addr(0xE71), signature));
         vm.expectRevert(_notValid(AUTHORITY, vm.addr(0xE71)));
         verifier.verify(c, OUTPUT, abi.encode(AUTHORITY, vm.addr(0xE71), signature));

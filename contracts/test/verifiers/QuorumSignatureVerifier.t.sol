@@ -142,9 +142,7 @@ contract QuorumSignatureVerifierTest is VerifierBase {
         for (uint256 count; count <= keys.length; ++count) {
             bytes memory proof = abi.encode(bytes32(0), _signatures(c, count));
             if (count != K) {
-                vm.expectRevert(
-                    abi.encodeWithSelector(IQuorum.QuorumMismatch.selector, count, c.verifierParams)
-                );
+                vm.expectRevert(abi.encodeWithSelector(IQuorum.QuorumMismatch.selector, count, c.verifierParams));
             }
             verifier.verify(c, OUTPUT, proof);
         }
@@ -154,9 +152,7 @@ contract QuorumSignatureVerifierTest is VerifierBase {
         Claim memory c = _claim(OUTPUT, params);
         IQuorum.NodeSignature[] memory list = _signatures(c, K);
         list[1] = list[0];
-        vm.expectRevert(
-            abi.encodeWithSelector(IQuorum.SignersNotAscending.selector, list[0].node, list[0].node)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IQuorum.SignersNotAscending.selector, list[0].node, list[0].node));
         verifier.verify(c, OUTPUT, abi.encode(bytes32(0), list));
         list[0] = IQuorum.NodeSignature(address(0), "");
         vm.expectRevert(abi.encodeWithSelector(IQuorum.SignersNotAscending.selector, address(0), address(0)));
@@ -168,9 +164,7 @@ contract QuorumSignatureVerifierTest is VerifierBase {
         Claim memory c = _claim(OUTPUT, abi.encode(1));
         IQuorum.NodeSignature[] memory list = new IQuorum.NodeSignature[](1);
         list[0] = _sign(0xBAD, c);
-        vm.expectRevert(
-            abi.encodeWithSelector(IQuorum.SignerNotBonded.selector, vm.addr(0xBAD), 0, MIN_BOND)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IQuorum.SignerNotBonded.selector, vm.addr(0xBAD), 0, MIN_BOND));
         verifier.verify(c, OUTPUT, abi.encode(bytes32(0), list));
 
         // A bond that is on its way out does not count, and one towards another verifier neither.

@@ -67,9 +67,13 @@ abstract contract VerifierBase {
         return abi.encodePacked(r, s, v);
     }
 
-    function _assertVerdict(IVerifier verifier, Claim memory c, bytes memory output, bytes memory proof, Verdict expected)
-        internal
-    {
+    function _assertVerdict(
+        IVerifier verifier,
+        Claim memory c,
+        bytes memory output,
+        bytes memory proof,
+        Verdict expected
+    ) internal {
         (Verdict verdict,) = verifier.verify(c, output, proof);
         vm.assertEq(uint256(verdict), uint256(expected));
     }

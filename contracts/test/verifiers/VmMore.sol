@@ -8,4 +8,8 @@ interface VmMore {
     function stopPrank() external;
 }
 
+interface VmJson {
+    function parseJsonBytesArray(string calldata json, string calldata key) external pure returns (bytes[] memory);
+}
+
 VmMore constant vmMore = VmMore(address(uint160(uint256(keccak256("hevm cheat code")))));
