@@ -24,13 +24,13 @@ contract OnchainVerifierTest is VerifierBase {
     }
 
     function _model(string memory name) private view returns (IOnchain.Model memory model) {
-        string memory at = string.concat(".", name);
-        uint256[] memory inputs = vm.parseJsonUintArray(json, string.concat(at, ".inputs"));
-        uint256[] memory outputs = vm.parseJsonUintArray(json, string.concat(at, ".outputs"));
-        uint256[] memory divisors = vm.parseJsonUintArray(json, string.concat(at, ".divisors"));
-        bytes[] memory weights = _vmJson().parseJsonBytesArray(json, string.concat(at, ".weights"));
-        bytes[] memory bias = _vmJson().parseJsonBytesArray(json, string.concat(at, ".bias"));
-        model.head = IOnchain.Head(vm.parseJsonUint(json, string.concat(at, ".head")));
+        string memory path = string.concat(".", name);
+        uint256[] memory inputs = vm.parseJsonUintArray(json, string.concat(path, ".inputs"));
+        uint256[] memory outputs = vm.parseJsonUintArray(json, string.concat(path, ".outputs"));
+        uint256[] memory divisors = vm.parseJsonUintArray(json, string.concat(path, ".divisors"));
+        bytes[] memory weights = _vmJson().parseJsonBytesArray(json, string.concat(path, ".weights"));
+        bytes[] memory bias = _vmJson().parseJsonBytesArray(json, string.concat(path, ".bias"));
+        model.head = IOnchain.Head(vm.parseJsonUint(json, string.concat(path, ".head")));
         model.layers = new IOnchain.Layer[](inputs.length);
         for (uint256 i; i < inputs.length; ++i) {
             model.layers[i] =
@@ -296,7 +296,7 @@ contract OnchainVerifierTest is VerifierBase {
         (Claim memory c, bytes memory output, bytes memory proof) = _digitsClaim();
         vm.cool(address(verifier));
         verifier.verify(c, output, proof);
-        vm.assertLt(vm.lastCallGas().gasTotalUsed, 60_000);
+        vm.snapshotGasLastCall("verify, 64 x 10");
     }
 
     function test_GasOfTheTwoLayerModel() public {
@@ -304,6 +304,6 @@ contract OnchainVerifierTest is VerifierBase {
         (bytes[] memory features,) = _cases("two_layers");
         vm.cool(address(verifier));
         verifier.run(modelId, features[0]);
-        vm.assertLt(vm.lastCallGas().gasTotalUsed, 100_000);
+        vm.snapshotGasLastCall("run, 64 x 24 x 10");
     }
 }

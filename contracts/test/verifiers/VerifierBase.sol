@@ -3,13 +3,15 @@ pragma solidity 0.8.37;
 
 import {INodeRegistry} from "../../src/interfaces/INodeRegistry.sol";
 import {Claim, IVerifier, Verdict} from "../../src/interfaces/IVerifier.sol";
-import {Subscription} from "../../src/Subscription.sol";
+import {Subscription, SubscriptionLib} from "../../src/Subscription.sol";
 import {Vm} from "../Vm.sol";
 import {vmMore} from "./VmMore.sol";
 
 /// @dev Plays the Coordinator, so that a verifier is tested apart from it: the test contract is the caller of
 /// `verify` and keeps the commitments that verifiers may ask for.
 abstract contract VerifierBase {
+    using SubscriptionLib for Subscription;
+
     bool public constant IS_TEST = true;
 
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -21,6 +23,25 @@ abstract contract VerifierBase {
     address internal constant PAYER = address(0x9A1);
 
     INodeRegistry internal registry;
+
+    mapping(address owner => mapping(uint32 id => bytes32)) private _words;
+
+    receive() external payable {}
+
+    // --- The Coordinator's part
+
+    function getSubscription(address owner, uint32 id) external view returns (bytes32, uint32, uint16) {
+        return (_words[owner][id], 0, 0);
+    }
+
+    function getSubscriptionInterval(uint40 activeAt, uint32 period) external view returns (uint32) {
+        return period == 0 ? 1 : uint32((block.timestamp - activeAt) / period + 1);
+    }
+
+    /// @dev As created, with the byte of flags in some state.
+    function _store(uint32 id, Subscription memory s) internal {
+        _words[s.owner][id] = SubscriptionLib.commitment(s.hash()) | bytes32(uint256(0x11));
+    }
 
     function setUp() public virtual {
         vm.warp(START);
