@@ -86,9 +86,8 @@ contract ModelRegistry is IModelRegistry {
         _checkRoyalty(publication.royaltyTo, publication.royaltyBps);
 
         // Effect
-        _versions[containerId] = Version(
-            publication.manifestHash, publication.royaltyTo, publication.royaltyBps, uint40(block.timestamp)
-        );
+        _versions[containerId] =
+            Version(publication.manifestHash, publication.royaltyTo, publication.royaltyBps, uint40(block.timestamp));
 
         _announce(containerId, container, publication);
     }
@@ -117,12 +116,9 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function setRoyaltyTo(
-        string calldata namespace,
-        string calldata name,
-        string calldata version,
-        address royaltyTo
-    ) external {
+    function setRoyaltyTo(string calldata namespace, string calldata name, string calldata version, address royaltyTo)
+        external
+    {
         // Check
         _checkOwner(namespace);
         (bytes32 containerId,) = _checkPublished(namespace, name, version);

@@ -240,9 +240,8 @@ contract ModelRegistryTest {
     function test_AnAliasMovesAndItsTermsWithIt() public {
         bytes32 first = _publish("1");
         vm.prank(CREATOR);
-        bytes32 second = registry.publish(
-            "demo", "digits", "2", IModelRegistry.Publication(keccak256("second"), URI, OTHER, 500)
-        );
+        bytes32 second =
+            registry.publish("demo", "digits", "2", IModelRegistry.Publication(keccak256("second"), URI, OTHER, 500));
         bytes32 aliasId = keccak256("demo/digits@latest");
         _assertTerms(aliasId, address(0), 0);
 

@@ -137,9 +137,7 @@ contract NodeRegistryTest {
         vm.prank(OTHER);
         registry.postBond{value: 1 ether}(NODE, VERIFIER);
         _assertBond(1 ether, 0, 0);
-        vm.expectRevert(
-            abi.encodeWithSelector(INodeRegistry.InsufficientBond.selector, OTHER, VERIFIER, 0, 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.InsufficientBond.selector, OTHER, VERIFIER, 0, 1));
         vm.prank(OTHER);
         registry.startUnbonding(VERIFIER, 1);
     }
@@ -157,9 +155,7 @@ contract NodeRegistryTest {
         vm.expectRevert(_insufficient(VERIFIER, 1 ether, 1 ether + 1));
         _unbond(1 ether + 1);
         vmMore.deal(address(this), 1 << 97);
-        vm.expectRevert(
-            abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 96, uint256(1) << 96)
-        );
+        vm.expectRevert(abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 96, uint256(1) << 96));
         registry.postBond{value: 1 << 96}(NODE, VERIFIER);
     }
 
@@ -256,9 +252,7 @@ contract NodeRegistryTest {
         _post(1 ether);
         _unbond(1 ether);
         vm.warp(block.timestamp + DELAY);
-        vm.expectRevert(
-            abi.encodeWithSelector(INodeRegistry.TransferFailed.selector, address(registry), 1 ether)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.TransferFailed.selector, address(registry), 1 ether));
         vm.prank(NODE);
         registry.withdrawBond(VERIFIER, address(registry));
         vm.expectRevert(INodeRegistry.ZeroAddress.selector);

@@ -111,12 +111,8 @@ interface IModelRegistry {
     ) external;
 
     /// @notice Changes whom later subscriptions to a version pay.
-    function setRoyaltyTo(
-        string calldata namespace,
-        string calldata name,
-        string calldata version,
-        address royaltyTo
-    ) external;
+    function setRoyaltyTo(string calldata namespace, string calldata name, string calldata version, address royaltyTo)
+        external;
 
     /// @notice Hints at the price of an answer; 0 takes the hint back.
     function setPrice(

@@ -63,7 +63,9 @@ contract OnchainVerifier is IOnchainVerifier {
         (bytes32 modelId, bytes memory features) = abi.decode(proof, (bytes32, bytes));
 
         // Check: the model and the features are those of the claim.
-        if (keccak256(abi.encode(modelId)) != claim.verifierParams) revert ModelMismatch(modelId, claim.verifierParams);
+        if (keccak256(abi.encode(modelId)) != claim.verifierParams) {
+            revert ModelMismatch(modelId, claim.verifierParams);
+        }
         bytes32 featuresHash = keccak256(features);
         if (featuresHash != claim.featuresHash) revert FeaturesMismatch(featuresHash, claim.featuresHash);
 
@@ -142,7 +144,10 @@ contract OnchainVerifier is IOnchainVerifier {
                 let column := add(add(weights, 0x20), output)
                 for { let p := first } lt(p, end) { p := add(p, 1) } {
                     let w := xor(shr(192, mload(column)), 0x8080808080808080)
-                    w := and(or(w, shl(96, w)), 0x00000000000000000000000000000000ffffffff000000000000000000000000ffffffff)
+                    w := and(
+                        or(w, shl(96, w)),
+                        0x00000000000000000000000000000000ffffffff000000000000000000000000ffffffff
+                    )
                     w := and(or(w, shl(48, w)), 0x000000000000ffff000000000000ffff000000000000ffff000000000000ffff)
                     w := and(or(w, shl(24, w)), 0x000000ff000000ff000000ff000000ff000000ff000000ff000000ff000000ff)
                     lanes := add(lanes, mul(byte(0, mload(p)), w))

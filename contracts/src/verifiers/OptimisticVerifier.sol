@@ -156,9 +156,7 @@ contract OptimisticVerifier is IOptimisticVerifier {
     }
 
     /// @inheritdoc IOptimisticVerifier
-    function commitVote(address owner, uint32 id, uint32 interval, bytes calldata params, bytes32 commitment)
-        external
-    {
+    function commitVote(address owner, uint32 id, uint32 interval, bytes calldata params, bytes32 commitment) external {
         bytes32 key = _key(owner, id, interval);
         Assertion storage a = _assertions[key];
 
@@ -238,9 +236,7 @@ contract OptimisticVerifier is IOptimisticVerifier {
         view
         returns (bytes32)
     {
-        return keccak256(
-            abi.encode(block.chainid, address(this), owner, id, interval, arbiter, outputHash, salt)
-        );
+        return keccak256(abi.encode(block.chainid, address(this), owner, id, interval, arbiter, outputHash, salt));
     }
 
     /// @inheritdoc IOptimisticVerifier

@@ -67,7 +67,9 @@ contract OnchainVerifierTest is VerifierBase {
     }
 
     /// @dev Any shape, any weights, against the plain triple loop.
-    function testFuzz_EqualsThePlainLoop(uint8 inputs, uint8 hidden, uint8 outputs, uint32 divisor, bytes32 seed) public {
+    function testFuzz_EqualsThePlainLoop(uint8 inputs, uint8 hidden, uint8 outputs, uint32 divisor, bytes32 seed)
+        public
+    {
         IOnchain.Model memory model;
         model.head = IOnchain.Head.Scores;
         model.layers = new IOnchain.Layer[](2);
@@ -150,8 +152,10 @@ contract OnchainVerifierTest is VerifierBase {
         sums = new int256[](layer.outputs);
         for (uint256 j; j < layer.outputs; ++j) {
             bytes memory b = layer.bias;
-            sums[j] = int32(uint32(uint8(b[4 * j])) << 24 | uint32(uint8(b[4 * j + 1])) << 16
-                        | uint32(uint8(b[4 * j + 2])) << 8 | uint8(b[4 * j + 3]));
+            sums[j] = int32(
+                uint32(uint8(b[4 * j])) << 24 | uint32(uint8(b[4 * j + 1])) << 16 | uint32(uint8(b[4 * j + 2])) << 8
+                    | uint8(b[4 * j + 3])
+            );
             for (uint256 i; i < layer.inputs; ++i) {
                 int256 weight = int8(uint8(layer.weights[i * layer.outputs + j]));
                 sums[j] += weight * int256(uint256(uint8(x[i])));

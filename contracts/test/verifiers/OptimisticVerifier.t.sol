@@ -138,9 +138,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _assertSettled(Verdict.Pending);
         vm.warp(START + WINDOW);
         vm.assertEq(verifier.quoteChallenge(OWNER, ID, 1), 0);
-        vm.expectRevert(
-            abi.encodeWithSelector(IOptimistic.TooLate.selector, START + WINDOW, START + WINDOW)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooLate.selector, START + WINDOW, START + WINDOW));
         _challenge();
         vm.expectEmit(address(verifier));
         emit IOptimistic.Resolved(OWNER, ID, 1, IOptimistic.Status.Upheld);
@@ -152,9 +150,7 @@ contract OptimisticVerifierTest is VerifierBase {
     /// @dev The node gets its bond back though nobody settles the subscription.
     function test_AnyoneResolves() public {
         _assert();
-        vm.expectRevert(
-            abi.encodeWithSelector(IOptimistic.TooEarly.selector, START, START + WINDOW)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooEarly.selector, START, START + WINDOW));
         verifier.resolve(OWNER, ID, 1);
         vm.warp(START + WINDOW);
         vm.prank(address(0xDEAD));
@@ -172,9 +168,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _assert();
         vm.assertEq(verifier.quoteChallenge(OWNER, ID, 1), MIN_BOND);
         vm.expectEmit(address(verifier));
-        emit IOptimistic.Challenged(
-            OWNER, ID, CHALLENGER, 1, uint40(START) + COMMIT, uint40(START) + COMMIT + REVEAL
-        );
+        emit IOptimistic.Challenged(OWNER, ID, CHALLENGER, 1, uint40(START) + COMMIT, uint40(START) + COMMIT + REVEAL);
         _challenge();
         _assertSettled(Verdict.Pending);
         _votes(OTHER, OTHER, RIGHT);
@@ -320,7 +314,9 @@ contract OptimisticVerifierTest is VerifierBase {
         others[others.length - 31] = 0xff;
         vm.expectRevert(
             abi.encodeWithSelector(
-                IOptimistic.FeaturesMismatch.selector, keccak256(others), verifier.getAssertion(OWNER, ID, 1).featuresHash
+                IOptimistic.FeaturesMismatch.selector,
+                keccak256(others),
+                verifier.getAssertion(OWNER, ID, 1).featuresHash
             )
         );
         verifier.refute(OWNER, ID, 1, params, others);
@@ -355,9 +351,7 @@ contract OptimisticVerifierTest is VerifierBase {
         (, bytes memory features,) = _digits();
         _assertOnchain(features, OUTPUT);
         vm.warp(START + WINDOW);
-        vm.expectRevert(
-            abi.encodeWithSelector(IOptimistic.TooLate.selector, START + WINDOW, START + WINDOW)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooLate.selector, START + WINDOW, START + WINDOW));
         verifier.refute(OWNER, ID, 1, params, features);
     }
 
@@ -417,9 +411,8 @@ contract OptimisticVerifierTest is VerifierBase {
         IOptimistic.Params memory p = _params();
         p.arbiters[0] = address(1); // the attacker's own
         bytes memory forged = abi.encode(p);
-        bytes memory mismatch = abi.encodeWithSelector(
-            IOptimistic.ParamsMismatch.selector, keccak256(forged), keccak256(params)
-        );
+        bytes memory mismatch =
+            abi.encodeWithSelector(IOptimistic.ParamsMismatch.selector, keccak256(forged), keccak256(params));
         Claim memory c = _claim(OUTPUT, params);
         vm.expectRevert(mismatch);
         verifier.verify(c, OUTPUT, forged);
@@ -494,18 +487,14 @@ contract OptimisticVerifierTest is VerifierBase {
         _vote(0, OTHER);
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.AlreadyVoted.selector, arbiters[0]));
         _vote(0, RIGHT);
-        vm.expectRevert(
-            abi.encodeWithSelector(IOptimistic.TooEarly.selector, START, START + COMMIT)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooEarly.selector, START, START + COMMIT));
         _revealVote(0, OTHER);
         vm.expectRevert(IOptimistic.ZeroCommitment.selector);
         vm.prank(arbiters[1]);
         verifier.commitVote(OWNER, ID, 1, params, 0);
 
         vm.warp(START + COMMIT);
-        vm.expectRevert(
-            abi.encodeWithSelector(IOptimistic.TooLate.selector, START + COMMIT, START + COMMIT)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooLate.selector, START + COMMIT, START + COMMIT));
         _vote(1, OTHER);
         _revealVote(0, OTHER);
         bytes32 opened = _hashVote(0, OTHER);
@@ -588,9 +577,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _expectBad(p, abi.encodeWithSelector(IOptimistic.InvalidThreshold.selector, 9, 16));
         p = _params();
         p.arbiters[1] = p.arbiters[0];
-        _expectBad(
-            p, abi.encodeWithSelector(IOptimistic.ArbitersNotAscending.selector, p.arbiters[0], p.arbiters[0])
-        );
+        _expectBad(p, abi.encodeWithSelector(IOptimistic.ArbitersNotAscending.selector, p.arbiters[0], p.arbiters[0]));
         p.arbiters[0] = address(0);
         _expectBad(p, abi.encodeWithSelector(IOptimistic.ArbitersNotAscending.selector, address(0), address(0)));
         p = _params();

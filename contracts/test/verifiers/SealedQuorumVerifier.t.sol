@@ -29,9 +29,7 @@ contract SealedQuorumVerifierTest is VerifierBase {
     function setUp() public override {
         super.setUp();
         verifier = ISealed(
-            vm.deployCode(
-                "SealedQuorumVerifier.sol:SealedQuorumVerifier", abi.encode(address(this), address(registry))
-            )
+            vm.deployCode("SealedQuorumVerifier.sol:SealedQuorumVerifier", abi.encode(address(this), address(registry)))
         );
         address[4] memory nodes = [A, B, C, D];
         for (uint256 i; i < 4; ++i) {
@@ -263,8 +261,8 @@ contract SealedQuorumVerifierTest is VerifierBase {
         }
         for (uint256 i; i < order.length; ++i) {
             for (uint256 j = i + 1; j < order.length; ++j) {
-                bool less = values[order[j]] < values[order[i]]
-                    || values[order[j]] == values[order[i]] && order[j] < order[i];
+                bool less =
+                    values[order[j]] < values[order[i]] || values[order[j]] == values[order[i]] && order[j] < order[i];
                 if (less) (order[i], order[j]) = (order[j], order[i]);
             }
         }
@@ -290,8 +288,7 @@ contract SealedQuorumVerifierTest is VerifierBase {
 
     function test_RevertWhen_TheMedianIsAskedOfSomethingElse() public {
         _useMedian(1, 0);
-        bytes[4] memory bad =
-            [bytes(hex"2a"), abi.encode(int256(1)), abi.encode(32, 2, 1), abi.encode(64, 1, 1)];
+        bytes[4] memory bad = [bytes(hex"2a"), abi.encode(int256(1)), abi.encode(32, 2, 1), abi.encode(64, 1, 1)];
         address[4] memory nodes = [A, B, C, D];
         for (uint256 i; i < 4; ++i) {
             _commit(nodes[i], bad[i]);
@@ -329,14 +326,10 @@ contract SealedQuorumVerifierTest is VerifierBase {
     /// @dev Sealed commits that never reveal: the stake is the payer's, whoever asks for it.
     function test_WhoDoesNotRevealForfeitsItsStakeToThePayer() public {
         _commit(A, OUTPUT);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISealed.RevealsNotOver.selector, START, START + COMMIT + REVEAL)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISealed.RevealsNotOver.selector, START, START + COMMIT + REVEAL));
         verifier.forfeit(OWNER, ID, 1, A);
         // Not even by leaving: what is locked does not unbond.
-        vm.expectRevert(
-            abi.encodeWithSelector(INodeRegistry.InsufficientBond.selector, A, address(verifier), 0, 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.InsufficientBond.selector, A, address(verifier), 0, 1));
         vm.prank(A);
         registry.startUnbonding(address(verifier), 1);
 
@@ -528,16 +521,12 @@ contract SealedQuorumVerifierTest is VerifierBase {
     function test_TermsLeaveTimeForEachPhase() public {
         uint256 length = COMMIT + REVEAL;
         terms.deadline = uint40(START + length);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISealed.WindowsTooLong.selector, START + length, START + length)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISealed.WindowsTooLong.selector, START + length, START + length));
         verifier.checkTerms(terms, params);
         ++terms.deadline;
         verifier.checkTerms(terms, params);
         vm.warp(START + COMMIT);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISealed.CommitWindowOver.selector, START + COMMIT, START + COMMIT)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISealed.CommitWindowOver.selector, START + COMMIT, START + COMMIT));
         verifier.checkTerms(terms, params);
 
         (terms.frequency, terms.period, terms.deadline) = (3, uint32(length), 0);
