@@ -59,9 +59,9 @@ interface IOptimisticVerifier is IVerifier {
         uint40 challengeUntil;
         uint40 commitUntil;
         uint40 revealUntil;
-        address challenger;
         uint16 threshold;
         uint96 reward;
+        address challenger;
         /// What the arbiters agree on; 0: nothing yet.
         bytes32 decision;
     }

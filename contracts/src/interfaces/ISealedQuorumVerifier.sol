@@ -81,6 +81,10 @@ interface ISealedQuorumVerifier is IVerifier {
     );
 
     error InvalidParams();
+
+    /// @notice The mode has to say that answers are sealed.
+    error NotSealed(uint8 mode);
+
     error RedundancyNotOne(uint16 redundancy);
     error NodeNamed(address node);
     error ZeroMinBond();

@@ -6,10 +6,11 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IAttestationVerifier} from "../interfaces/IAttestationVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";
+import {Verifier} from "./Verifier.sol";
 
 /// @title AttestationVerifier
 /// @notice Keys that authorities vouch for, and answers that they sign.
-contract AttestationVerifier is EIP712, IAttestationVerifier {
+contract AttestationVerifier is EIP712, Verifier, IAttestationVerifier {
     /// @inheritdoc IVerifier
     bytes32 public constant proofKind = keccak256("infernet.proof.attested");
 
@@ -52,7 +53,8 @@ contract AttestationVerifier is EIP712, IAttestationVerifier {
     }
 
     /// @inheritdoc IVerifier
-    function checkTerms(Subscription calldata, bytes calldata params) external pure {
+    function checkTerms(Subscription calldata s, bytes calldata params) external pure {
+        _checkNoFee(s);
         if (params.length != 32 || uint256(bytes32(params)) >> 160 != 0) revert InvalidParams(params);
         if (bytes32(params) == 0) revert ZeroAddress();
     }
@@ -74,16 +76,6 @@ contract AttestationVerifier is EIP712, IAttestationVerifier {
         // Check: what it signed.
         bool ok = SignatureChecker.isValidSignatureNow(signer, digest(msg.sender, claim), signature);
         return (ok ? Verdict.Valid : Verdict.Invalid, 0);
-    }
-
-    /// @inheritdoc IVerifier
-    function settle(Claim calldata, bytes calldata, bytes calldata) external pure returns (Verdict) {
-        return Verdict.Invalid; // nothing is ever pending
-    }
-
-    /// @inheritdoc IVerifier
-    function payees(Claim calldata, bytes calldata, bytes calldata) external pure returns (address[] memory) {
-        return new address[](0);
     }
 
     /// @inheritdoc IAttestationVerifier

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IEzklVerifier} from "../interfaces/IEzklVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";
+import {Verifier} from "./Verifier.sol";
 
 /// @dev What EZKL generates. It is not a view there, though it writes nothing; here it is called as one.
 interface IHalo2Verifier {
@@ -12,7 +13,7 @@ interface IHalo2Verifier {
 
 /// @title EzklVerifier
 /// @notice Binds proofs of EZKL's circuits to features and outputs. Keeps nothing.
-contract EzklVerifier is IEzklVerifier {
+contract EzklVerifier is Verifier, IEzklVerifier {
     /// @inheritdoc IVerifier
     bytes32 public constant proofKind = keccak256("infernet.proof.halo2");
 
@@ -25,7 +26,8 @@ contract EzklVerifier is IEzklVerifier {
     int256 private constant LIMIT = 2 ** 127;
 
     /// @inheritdoc IVerifier
-    function checkTerms(Subscription calldata, bytes calldata params) external view {
+    function checkTerms(Subscription calldata s, bytes calldata params) external view {
+        _checkNoFee(s);
         Circuit memory circuit = abi.decode(params, (Circuit));
         bool canonical = keccak256(abi.encode(circuit)) == keccak256(params); // as `verify` will hash it
         if (!canonical || circuit.inputs == 0 || circuit.outputs == 0) revert InvalidParams();
@@ -55,16 +57,6 @@ contract EzklVerifier is IEzklVerifier {
         } catch {
             return (Verdict.Invalid, 0); // it reverts on any proof that is not good
         }
-    }
-
-    /// @inheritdoc IVerifier
-    function settle(Claim calldata, bytes calldata, bytes calldata) external pure returns (Verdict) {
-        return Verdict.Invalid; // nothing is ever pending
-    }
-
-    /// @inheritdoc IVerifier
-    function payees(Claim calldata, bytes calldata, bytes calldata) external pure returns (address[] memory) {
-        return new address[](0);
     }
 
     /// @inheritdoc IEzklVerifier

@@ -6,10 +6,11 @@ import {IOnchainVerifier} from "../interfaces/IOnchainVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";
 import {Dtype, Tensor} from "../Tensor.sol";
+import {Verifier} from "./Verifier.sol";
 
 /// @title OnchainVerifier
 /// @notice Integer models in data contracts, and their arithmetic.
-contract OnchainVerifier is IOnchainVerifier {
+contract OnchainVerifier is Verifier, IOnchainVerifier {
     /// @inheritdoc IVerifier
     bytes32 public constant proofKind = keccak256("infernet.proof.onchain");
 
@@ -49,7 +50,8 @@ contract OnchainVerifier is IOnchainVerifier {
     }
 
     /// @inheritdoc IVerifier
-    function checkTerms(Subscription calldata, bytes calldata params) external view {
+    function checkTerms(Subscription calldata s, bytes calldata params) external view {
+        _checkNoFee(s);
         if (params.length != 32) revert InvalidParams(params);
         if (dataOf[bytes32(params)] == address(0)) revert ModelNotStored(bytes32(params));
     }
@@ -72,16 +74,6 @@ contract OnchainVerifier is IOnchainVerifier {
         // Check: so is the output.
         bool ok = keccak256(_run(modelId, features)) == claim.outputHash;
         return (ok ? Verdict.Valid : Verdict.Invalid, 0);
-    }
-
-    /// @inheritdoc IVerifier
-    function settle(Claim calldata, bytes calldata, bytes calldata) external pure returns (Verdict) {
-        return Verdict.Invalid; // nothing is ever pending
-    }
-
-    /// @inheritdoc IVerifier
-    function payees(Claim calldata, bytes calldata, bytes calldata) external pure returns (address[] memory) {
-        return new address[](0);
     }
 
     /// @inheritdoc IOnchainVerifier

@@ -7,10 +7,11 @@ import {IOnchainVerifier} from "../interfaces/IOnchainVerifier.sol";
 import {IOptimisticVerifier} from "../interfaces/IOptimisticVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";
+import {Verifier} from "./Verifier.sol";
 
 /// @title OptimisticVerifier
 /// @notice Claims, challenges, arbiters, and who pays whom in the end.
-contract OptimisticVerifier is IOptimisticVerifier {
+contract OptimisticVerifier is Verifier, IOptimisticVerifier {
     using SafeCast for uint256;
 
     /// @inheritdoc IVerifier
@@ -54,6 +55,7 @@ contract OptimisticVerifier is IOptimisticVerifier {
 
     /// @inheritdoc IVerifier
     function checkTerms(Subscription calldata s, bytes calldata params) external view {
+        _checkNoFee(s);
         Params memory p = abi.decode(params, (Params));
         if (s.redundancy != 1) revert RedundancyNotOne(s.redundancy);
         if (s.minBond == 0) revert ZeroMinBond();
@@ -90,18 +92,17 @@ contract OptimisticVerifier is IOptimisticVerifier {
     }
 
     /// @inheritdoc IVerifier
-    function settle(Claim calldata claim, bytes calldata, bytes calldata) external returns (Verdict verdict) {
+    function settle(Claim calldata claim, bytes calldata, bytes calldata)
+        external
+        override(IVerifier, Verifier)
+        returns (Verdict verdict)
+    {
         if (msg.sender != COORDINATOR) revert NotCoordinator(msg.sender);
         Assertion storage a = _assertions[_key(claim.owner, claim.id, claim.interval)];
         if (a.status == Status.None || a.outputHash != claim.outputHash) return Verdict.Invalid;
         if (_isOver(a)) _resolve(a, claim.owner, claim.id, claim.interval);
         if (a.status == Status.Upheld) return Verdict.Valid;
         return a.status == Status.Open || a.status == Status.Challenged ? Verdict.Pending : Verdict.Invalid;
-    }
-
-    /// @inheritdoc IVerifier
-    function payees(Claim calldata, bytes calldata, bytes calldata) external pure returns (address[] memory) {
-        return new address[](0);
     }
 
     // --- What anyone may do about a claim

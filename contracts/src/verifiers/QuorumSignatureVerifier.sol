@@ -7,10 +7,11 @@ import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {IQuorumSignatureVerifier} from "../interfaces/IQuorumSignatureVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";
+import {Verifier} from "./Verifier.sol";
 
 /// @title QuorumSignatureVerifier
 /// @notice k bonded nodes sign the same answer. Keeps nothing.
-contract QuorumSignatureVerifier is EIP712, IQuorumSignatureVerifier {
+contract QuorumSignatureVerifier is EIP712, Verifier, IQuorumSignatureVerifier {
     /// @inheritdoc IVerifier
     bytes32 public constant proofKind = keccak256("infernet.proof.quorum.signatures");
 
@@ -33,6 +34,7 @@ contract QuorumSignatureVerifier is EIP712, IQuorumSignatureVerifier {
 
     /// @inheritdoc IVerifier
     function checkTerms(Subscription calldata s, bytes calldata params) external pure {
+        _checkNoFee(s);
         if (params.length != 32) revert InvalidParams(params);
         uint256 k = uint256(bytes32(params));
         if (k == 0 || k > MAX_SIGNERS) revert InvalidQuorum(k, MAX_SIGNERS);
@@ -71,12 +73,12 @@ contract QuorumSignatureVerifier is EIP712, IQuorumSignatureVerifier {
     }
 
     /// @inheritdoc IVerifier
-    function settle(Claim calldata, bytes calldata, bytes calldata) external pure returns (Verdict) {
-        return Verdict.Invalid; // nothing is ever pending
-    }
-
-    /// @inheritdoc IVerifier
-    function payees(Claim calldata, bytes calldata, bytes calldata proof) external pure returns (address[] memory all) {
+    function payees(Claim calldata, bytes calldata, bytes calldata proof)
+        external
+        pure
+        override(IVerifier, Verifier)
+        returns (address[] memory all)
+    {
         (, NodeSignature[] memory signatures) = abi.decode(proof, (bytes32, NodeSignature[]));
         all = new address[](signatures.length);
         for (uint256 i; i < all.length; ++i) {

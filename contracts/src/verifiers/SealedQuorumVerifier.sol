@@ -7,10 +7,11 @@ import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISealedQuorumVerifier} from "../interfaces/ISealedQuorumVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription, SubscriptionLib} from "../Subscription.sol";
+import {Verifier} from "./Verifier.sol";
 
 /// @title SealedQuorumVerifier
 /// @notice Commit, reveal, and what most agree on.
-contract SealedQuorumVerifier is ISealedQuorumVerifier {
+contract SealedQuorumVerifier is Verifier, ISealedQuorumVerifier {
     using SafeCast for uint256;
     using SubscriptionLib for Subscription;
 
@@ -51,9 +52,11 @@ contract SealedQuorumVerifier is ISealedQuorumVerifier {
 
     /// @inheritdoc IVerifier
     function checkTerms(Subscription calldata s, bytes calldata params) external view {
+        _checkNoFee(s);
         Params memory p = abi.decode(params, (Params));
         if (p.k == 0 || p.maxPaid == 0 || p.maxPaid > MAX_PAYEES) revert InvalidParams();
         if (p.rule == Rule.Equal && p.tolerance != 0) revert InvalidParams();
+        if (s.mode & SubscriptionLib.SEALED == 0) revert NotSealed(s.mode);
         if (s.redundancy != 1) revert RedundancyNotOne(s.redundancy);
         if (s.node != address(0)) revert NodeNamed(s.node);
         if (s.minBond == 0) revert ZeroMinBond();
@@ -166,14 +169,10 @@ contract SealedQuorumVerifier is ISealedQuorumVerifier {
     }
 
     /// @inheritdoc IVerifier
-    function settle(Claim calldata, bytes calldata, bytes calldata) external pure returns (Verdict) {
-        return Verdict.Invalid; // nothing is ever pending
-    }
-
-    /// @inheritdoc IVerifier
     function payees(Claim calldata claim, bytes calldata output, bytes calldata)
         external
         view
+        override(IVerifier, Verifier)
         returns (address[] memory paid)
     {
         bytes32 key = _key(claim.owner, claim.id, claim.interval);

@@ -169,6 +169,10 @@ contract AttestationVerifierTest is VerifierBase {
         verifier.allowSigner(address(1), 6, 6, "");
     }
 
+    function test_TakesNoFee() public {
+        _assertTakesNoFee(verifier, _terms(address(verifier), params), params);
+    }
+
     function test_TermsMakeSense() public {
         Subscription memory s = _terms(address(verifier), params);
         verifier.checkTerms(s, params);

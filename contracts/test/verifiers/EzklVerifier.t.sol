@@ -166,6 +166,10 @@ contract EzklVerifierTest is VerifierBase {
 
     // --- Terms
 
+    function test_TakesNoFee() public {
+        _assertTakesNoFee(verifier, _terms(address(verifier), ""), abi.encode(circuit));
+    }
+
     function test_TermsMakeSense() public {
         Subscription memory s = _terms(address(verifier), "");
         verifier.checkTerms(s, abi.encode(circuit));

@@ -284,6 +284,11 @@ contract OnchainVerifierTest is VerifierBase {
         verifier.storeModel(model);
     }
 
+    function test_TakesNoFee() public {
+        bytes memory params = abi.encode(verifier.storeModel(_model("linear")));
+        _assertTakesNoFee(verifier, _terms(address(verifier), params), params);
+    }
+
     function test_TermsMakeSense() public {
         Subscription memory s = _terms(address(verifier), "");
         bytes32 modelId = keccak256("none");

@@ -541,6 +541,10 @@ contract OptimisticVerifierTest is VerifierBase {
         verifier.checkTerms(s, abi.encode(p));
     }
 
+    function test_TakesNoFee() public {
+        _assertTakesNoFee(verifier, _terms(address(verifier), params), params);
+    }
+
     function test_TermsMakeSense() public {
         Subscription memory s = _terms(address(verifier), params);
         verifier.checkTerms(s, params);

@@ -212,6 +212,10 @@ contract QuorumSignatureVerifierTest is VerifierBase {
 
     // --- Terms
 
+    function test_TakesNoFee() public {
+        _assertTakesNoFee(verifier, _terms(address(verifier), params), params);
+    }
+
     function test_TermsMakeSense() public {
         Subscription memory s = _terms(address(verifier), params);
         verifier.checkTerms(s, params);

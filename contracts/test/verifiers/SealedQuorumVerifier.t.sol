@@ -41,6 +41,7 @@ contract SealedQuorumVerifierTest is VerifierBase {
     function _use(ISealed.Params memory p) private {
         params = abi.encode(p);
         terms = _terms(address(verifier), params);
+        terms.mode = 4;
         _store(ID, terms);
     }
 
@@ -176,7 +177,7 @@ contract SealedQuorumVerifierTest is VerifierBase {
 
     function test_InPullModeThoseAgreeWhoReadTheSameFeatures() public {
         terms.featuresHash = 0;
-        terms.mode = 1;
+        terms.mode = 5;
         _store(ID, terms);
         bytes32 read = keccak256("read");
         address[3] memory nodes = [A, B, C];
@@ -490,6 +491,10 @@ contract SealedQuorumVerifierTest is VerifierBase {
         verifier.checkTerms(terms, abi.encode(p));
     }
 
+    function test_TakesNoFee() public {
+        _assertTakesNoFee(verifier, terms, params);
+    }
+
     function test_TermsMakeSense() public {
         verifier.checkTerms(terms, params);
         bytes memory invalid = abi.encodeWithSelector(ISealed.InvalidParams.selector);
@@ -507,7 +512,10 @@ contract SealedQuorumVerifierTest is VerifierBase {
         vm.expectRevert(short);
         _checkTermsOf(ISealed.Params(ISealed.Rule.Equal, 2, 3, COMMIT, 29, 0));
 
-        terms.redundancy = 2;
+        terms.mode = 1;
+        vm.expectRevert(abi.encodeWithSelector(ISealed.NotSealed.selector, 1));
+        verifier.checkTerms(terms, params);
+        (terms.mode, terms.redundancy) = (4, 2);
         vm.expectRevert(abi.encodeWithSelector(ISealed.RedundancyNotOne.selector, 2));
         verifier.checkTerms(terms, params);
         (terms.redundancy, terms.node) = (1, A);

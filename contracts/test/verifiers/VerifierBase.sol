@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {INodeRegistry} from "../../src/interfaces/INodeRegistry.sol";
 import {Claim, IVerifier, Verdict} from "../../src/interfaces/IVerifier.sol";
 import {Subscription, SubscriptionLib} from "../../src/Subscription.sol";
+import {Verifier} from "../../src/verifiers/Verifier.sol";
 import {Vm} from "../Vm.sol";
 import {vmMore} from "./VmMore.sol";
 
@@ -104,6 +105,14 @@ abstract contract VerifierBase {
         try verifier.verify(c, output, proof) returns (Verdict verdict, uint40) {
             vm.assertEq(uint256(verdict), uint256(Verdict.Invalid));
         } catch {}
+    }
+
+    /// @dev None of these verifiers can withdraw a fee.
+    function _assertTakesNoFee(IVerifier verifier, Subscription memory s, bytes memory params) internal {
+        verifier.checkTerms(s, params);
+        s.verifierFee = 1;
+        vm.expectRevert(abi.encodeWithSelector(Verifier.VerifierFeeNotTaken.selector, 1));
+        verifier.checkTerms(s, params);
     }
 
     /// @dev EIP-712, written out apart from the contracts.
