@@ -85,6 +85,41 @@ abstract contract Base {
         return coordinator.createSubscription(s, CONTAINER, s.mode & 1 == 1 ? bytes("") : FEATURES);
     }
 
+    /// @dev One answer, paid in ETH from the consumer's balance.
+    function _paidTerms(uint128 fee) internal view returns (Subscription memory s) {
+        s = _terms();
+        s.fee = fee;
+        s.deadline = uint40(block.timestamp + 1 hours);
+    }
+
+    /// @dev An answer per interval, paid in ETH from the consumer's balance.
+    function _paidRecurring(uint256 frequency, uint16 redundancy, uint128 fee)
+        internal
+        view
+        returns (Subscription memory s)
+    {
+        s = _recurring(frequency, 60, redundancy);
+        s.fee = fee;
+    }
+
+    function _fund(address account, uint256 amount) internal {
+        vm.deal(address(this), amount);
+        coordinator.deposit{value: amount}(account, address(0), amount);
+    }
+
+    function _free(address account) internal view returns (uint256 free) {
+        (free,) = coordinator.balanceOf(account, address(0));
+    }
+
+    function _locked(address account) internal view returns (uint256 locked) {
+        (, locked) = coordinator.balanceOf(account, address(0));
+    }
+
+    function _assertMoney(address account, uint256 free, uint256 locked) internal view {
+        vm.assertEq(_free(account), free, "free");
+        vm.assertEq(_locked(account), locked, "locked");
+    }
+
     function _deliver(uint32 id, uint32 interval, Subscription memory s) internal {
         _deliverBy(NODE, id, interval, s);
     }

@@ -253,15 +253,12 @@ contract CreateTest is Base {
         s = _terms();
         s.verifierParams = keccak256("params");
         bytes memory params = "params";
-        bytes memory reason = abi.encodeWithSelector(
-            ICoordinator.NeedsVerifier.selector, "verifierParams", uint256(s.verifierParams)
-        );
+        bytes memory reason =
+            abi.encodeWithSelector(ICoordinator.NeedsVerifier.selector, "verifierParams", uint256(s.verifierParams));
         vm.prank(address(puppet));
         vm.expectRevert(reason);
         coordinator.createSubscription(s, CONTAINER, FEATURES, params);
-        _expect(
-            abi.encodeWithSelector(ICoordinator.VerifierParamsMismatch.selector, s.verifierParams, bytes32(0)), s
-        );
+        _expect(abi.encodeWithSelector(ICoordinator.VerifierParamsMismatch.selector, s.verifierParams, bytes32(0)), s);
     }
 
     function testFuzz_RevertWhen_TheModeIsUnknown(uint8 mode) public {
