@@ -40,3 +40,8 @@ class NodeMisconfigured(InfernetError):
 
 class InvalidInput(InfernetError):
     """The caller passed a value that no retry will make right."""
+
+
+def is_endpoint_error(error: InfernetError) -> bool:
+    """True where a chain's endpoint is the reason, whatever it said: it may do better the next time."""
+    return error.code.startswith("chain.")

@@ -17,7 +17,9 @@ from infernet.types import (
     Log,
     Receipt,
     SignedTransaction,
+    SubscriptionId,
     SubscriptionKey,
+    SubscriptionReport,
     Transaction,
     TxHash,
     Wei,
@@ -113,12 +115,17 @@ class ChainService(Protocol):
     """What a node's HTTP API may ask of its work on one chain."""
 
     def status(self) -> ChainStatus: ...
-    def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
+    async def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
         """Take a subscription that was signed off chain; it is on disk when this returns.
 
         Raises:
-            InvalidInput: it does not hold together, or this node will not serve it.
+            InvalidInput: it does not hold together, the Coordinator would not create it, this node will not serve it.
+            RetryLater: the chain cannot be asked.
         """
+        ...
+
+    def report(self, owner: Address, number: SubscriptionId) -> SubscriptionReport | None:
+        """What this node knows about one subscription, None where it knows nothing."""
         ...
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,9 +15,6 @@ from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
 
-PASSWORD_VARIABLE = "INFERNET_KEY_PASSWORD"  # noqa: S105 (a variable's name, not its value)
-"""The environment variable that holds the keystore's password."""
-
 
 def _parse_address(value: str) -> Address:
     try:
@@ -23,6 +22,10 @@ def _parse_address(value: str) -> Address:
     except InvalidInput as error:
         raise ValueError(error.message) from error
 
+
+_SQL_LIMIT = 2**63
+"""The journal's integers are smaller."""
+_DAY_S = 86_400
 
 AddressField = Annotated[str, AfterValidator(_parse_address)]
 
@@ -70,19 +73,19 @@ class PolicySettings(_Section):
 
     allowed_owners: tuple[AddressField, ...] = ()
     denied_owners: tuple[AddressField, ...] = ()
-    turn_window_s: int = Field(default=0, ge=0)
+    turn_window_s: int = Field(default=0, ge=0, le=_DAY_S)
 
 
 class ChainSettings(_Section):
     """One chain, one Coordinator."""
 
     rpc_url: str
-    chain_id: int = Field(gt=0)
+    chain_id: int = Field(gt=0, lt=_SQL_LIMIT)
     coordinator: AddressField
-    start_block: int = Field(default=0, ge=0)
-    poll_interval_s: float = Field(default=1.0, gt=0)
-    tip_wei: int = Field(default=10**9, ge=0)
-    max_fee_wei: int | None = Field(default=None, gt=0)
+    start_block: int = Field(default=0, ge=0, lt=_SQL_LIMIT)
+    poll_interval_s: float = Field(default=1.0, gt=0, le=_DAY_S)
+    tip_wei: int = Field(default=10**9, ge=0, lt=_SQL_LIMIT)
+    max_fee_wei: int | None = Field(default=None, gt=0, lt=_SQL_LIMIT)
 
 
 class ContainerSettings(_Section):
@@ -93,7 +96,7 @@ class ContainerSettings(_Section):
     model: str | None = None
     target: str | None = None
     concurrency: int = Field(default=1, ge=1, le=64)
-    timeout_s: float = Field(default=60.0, gt=0)
+    timeout_s: float = Field(default=60.0, gt=0, le=_DAY_S)
 
     @property
     def name(self) -> str:
@@ -119,74 +122,117 @@ def read_settings(path: Path) -> Settings:
 
     Raises:
         NodeMisconfigured: the file is missing or no TOML; a key is unknown (the nearest known one is named), a value
-            is of the wrong kind.
+            is of the wrong kind, two parts do not go together.
     """
     try:
         parsed = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NodeMisconfigured("config.missing", f"there is no {path}: make one with 'infernet init'") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise NodeMisconfigured("config.unreadable", f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise NodeMisconfigured("config.unreadable", f"{path} cannot be read as TOML: {reason}") from error
     try:
-        settings = Settings.model_validate(parsed)
+        settings = Settings.model_validate_json(json.dumps(parsed, default=str), strict=True)  # as JSON: "1" is no 1
+        _check(settings)
+        return _anchor(settings, path.parent)
     except ValidationError as error:
         raise _explain(path, error) from error
-    _check_containers(path, settings)
-    return _anchor(settings, path.parent)
+    except _Contradiction as error:
+        raise NodeMisconfigured("config.invalid", f"{path}: {error}", key=error.key) from error
+
+
+class _Contradiction(Exception):
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 def _explain(path: Path, error: ValidationError) -> NodeMisconfigured:
-    """The first thing that is wrong, in one line."""
-    first = error.errors()[0]
+    """The first thing that is wrong, in one line; a mistyped key before what is missing because of it."""
+    first = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        what = "is missing" if first["type"] == "missing" else f"is wrong: {first['msg']}"
-        return NodeMisconfigured("config.invalid", f"{path}: {place} {what}", key=place)
-    key = str(first["loc"][-1])
-    known = _known_keys(first["loc"])
+    if first["type"] == "extra_forbidden":
+        return _explain_unknown(path, place, first["loc"])
+    if first["type"] == "missing":
+        return NodeMisconfigured("config.invalid", f"{path}: the key {place} is missing: add it", key=place)
+    reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if place in ("chains", "containers"):
+        reason = f"write it as one [[{place}]] table or more"
+    return NodeMisconfigured("config.invalid", f"{path}: {place} is wrong: {reason}", key=place)
+
+
+_REASONS = {"tuple_type": "write a list", "model_type": "write a table"}
+
+
+def _explain_unknown(path: Path, place: str, location: tuple[int | str, ...]) -> NodeMisconfigured:
+    key, known = str(location[-1]), _known_keys(location)
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
     return NodeMisconfigured("config.unknown_key", f"{path}: unknown key {place!r}; {hint}", key=place)
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the section that a key stands in; the numbers in its place count tables of one kind."""
     section: Any = Settings
     for part in location[:-1]:
         if isinstance(part, str):
             annotation = section.model_fields[part].annotation
-            section = next(
-                (kind for kind in getattr(annotation, "__args__", ()) if hasattr(kind, "model_fields")), None
-            )
-            section = section or annotation
+            kinds = (annotation, *getattr(annotation, "__args__", ()))
+            section = next(kind for kind in kinds if hasattr(kind, "model_fields"))
     return list(section.model_fields)
 
 
-def _check_containers(path: Path, settings: Settings) -> None:
-    ids = [container.name for container in settings.containers]
-    for name in ids:
-        if ids.count(name) > 1:
-            raise NodeMisconfigured("config.invalid", f"{path}: two containers have the id {name!r}", key="containers")
+def _check(settings: Settings) -> None:
+    chain_ids = [chain.chain_id for chain in settings.chains]
+    for chain_id in chain_ids:
+        if chain_ids.count(chain_id) > 1:  # they would take the same nonces of one account
+            raise _Contradiction(
+                "chains", f"two [[chains]] have the chain_id {chain_id}: run a second node with a key of its own"
+            )
+    names = [container.name for container in settings.containers]
     for container in settings.containers:
-        for needed in ("model",) if container.kind == "model" else ("id", "target"):
-            if getattr(container, needed) is None:
-                raise NodeMisconfigured(
-                    "config.invalid",
-                    f"{path}: the container {container.name!r} of kind {container.kind!r} needs the key {needed!r}",
-                    key=f"containers.{needed}",
-                )
+        _check_container(container)
+        if names.count(container.name) > 1:
+            raise _Contradiction(
+                "containers", f"two containers have the id {container.name!r}: remove one or give it another id"
+            )
+
+
+def _check_container(container: ContainerSettings) -> None:
+    needed, refused = (("model",), "target") if container.kind == "model" else (("id", "target"), "model")
+    what = f"the container {container.name!r} of kind {container.kind!r}"
+    for key in needed:
+        if not getattr(container, key):
+            raise _Contradiction(f"containers.{key}", f"{what} needs the key {key!r}")
+    if getattr(container, refused) is not None:
+        raise _Contradiction(f"containers.{refused}", f"{what} takes no key {refused!r}: remove it")
 
 
 def _anchor(settings: Settings, folder: Path) -> Settings:
-    def at(place: Path) -> Path:
-        return (folder / place.expanduser()).resolve()
+    def at(key: str, place: Path) -> Path:
+        try:
+            return (folder / place.expanduser()).resolve()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise _Contradiction(key, f"{key} is no path: {error}") from error
 
     password_file = settings.account.password_file
+    account = {"keystore": at("account.keystore", settings.account.keystore)}
+    if password_file is not None:
+        account["password_file"] = at("account.password_file", password_file)
     return settings.model_copy(
         update={
-            "account": AccountSettings(
-                keystore=at(settings.account.keystore), password_file=at(password_file) if password_file else None
+            "account": AccountSettings(**account),
+            "journal": JournalSettings(path=at("journal.path", settings.journal.path)),
+            "models": ModelSettings(store=at("models.store", settings.models.store)),
+            "containers": tuple(
+                container.model_copy(update={"target": _anchor_target(container.target, at)})
+                for container in settings.containers
             ),
-            "journal": JournalSettings(path=at(settings.journal.path)),
-            "models": ModelSettings(store=at(settings.models.store)),
         }
     )
+
+
+def _anchor_target(target: str | None, at: Callable[[str, Path], Path]) -> str | None:
+    """`path/to/file.py:name` from the file's folder, `module:name` as it is."""
+    place, _, name = (target or "").rpartition(":")
+    return f"{at('containers.target', Path(place))}:{name}" if place.endswith(".py") else target

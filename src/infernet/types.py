@@ -128,3 +128,38 @@ class ChainStatus:
     head_age_s: float | None
     open_subscriptions: int
     jobs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """What became of one answer that a node owes.
+
+    Attributes:
+        code: why it failed, was dropped, or is being tried again; empty otherwise. `reason` says it in words.
+        attempts: runs and deliveries that went wrong so far.
+        tx_hash: the transaction that delivers it, None before there is one.
+    """
+
+    interval: Interval
+    state: str
+    code: str
+    reason: str
+    attempts: int
+    tx_hash: TxHash | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionReport:
+    """What a node knows about one subscription.
+
+    Attributes:
+        created_block: the block that created it on chain, None while it is only signed.
+        code: what the node would do with it now, or why nothing; `reason` says it in words.
+        jobs: by interval.
+    """
+
+    container: str
+    created_block: int | None
+    code: str
+    reason: str
+    jobs: tuple[JobReport, ...]

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from infernet.compute.python import PythonContainer
-from infernet.compute.sequence import SequenceContainer
 from infernet.errors import JobRejected, NodeMisconfigured, RetryLater
 
 Start = Callable[..., Awaitable[PythonContainer]]
@@ -204,19 +203,3 @@ async def test_a_crash_at_the_start_is_a_misconfiguration(tmp_path: Path) -> Non
     (tmp_path / "dies.py").write_text("import os; os._exit(9)")
     with pytest.raises(NodeMisconfigured, match="exited with code 9"):
         await PythonContainer("dies", f"{tmp_path / 'dies.py'}:dies", max_concurrency=2).start()
-
-
-async def test_a_sequence_gives_each_output_to_the_next(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "more.py").write_text(
-        "from infernet.serve import container\n"
-        "@container('twice')\n"
-        "def twice(features): return b'echo ' + features + features\n"
-    )
-    twice = PythonContainer("twice", f"{tmp_path / 'more.py'}:twice", max_concurrency=3)
-    await twice.start()
-    try:
-        sequence = SequenceContainer([twice, await start()])
-        assert (sequence.id, sequence.max_concurrency) == ("twice,t", 1)
-        assert await sequence.run(b"ab") == b"abab"
-    finally:
-        await twice.stop()

@@ -169,6 +169,7 @@ def test_what_we_import_leaves_the_recursion_limit_alone() -> None:
     code = (
         "import sys; before = sys.getrecursionlimit()\n"
         "import infernet.keys.keystore, infernet.chain.rpc, infernet.chain.anvil, infernet.client\n"
+        "infernet.keys.signer.LocalSigner.generate()\n"
         "sys.exit(sys.getrecursionlimit() != before)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from subscription_strategies import uints
-from vectors import read_vectors
 
 from infernet.errors import InfernetError, InvalidInput, RetryLater
 from infernet.protocol.interval import (
@@ -13,6 +12,7 @@ from infernet.protocol.interval import (
     compute_interval_end,
     compute_interval_start,
 )
+from vectors import read_vectors
 
 starts = uints(40)
 periods = uints(32).filter(bool)

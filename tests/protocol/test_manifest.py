@@ -202,7 +202,6 @@ def test_features_that_do_not_fit_are_rejected_with_expected_and_given(features:
     assert "\n" not in str(caught.value)
 
 
-@settings(deadline=None)
 @pytest.mark.parametrize("apart_bytes", [0, 32])
 @pytest.mark.parametrize("spec", [LABEL, PIXELS])
 def test_inputs_that_share_their_bytes_cannot_make_a_small_request_a_large_one(spec: dict, apart_bytes: int) -> None:
@@ -218,6 +217,7 @@ def test_inputs_that_share_their_bytes_cannot_make_a_small_request_a_large_one(s
     assert peak_bytes < 10 * len(features)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_arbitrary_features_run_or_are_rejected(features: bytes) -> None:
     manifest = build_manifest(inputs=[SCORES, PIXELS | {"name": "p"}])

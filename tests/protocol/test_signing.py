@@ -8,12 +8,12 @@ from eth_account.messages import encode_typed_data
 from eth_utils import keccak
 from hypothesis import given
 from subscription_strategies import addresses, subscriptions, uints
-from vectors import read_vectors, unhex
 
 from infernet.errors import InvalidInput
 from infernet.protocol.hashing import to_address
 from infernet.protocol.signing import build_typed_data, compute_delegate_digest, compute_domain_separator
 from infernet.protocol.subscription import decode_subscription
+from vectors import read_vectors, unhex
 
 VECTORS = read_vectors("subscription.json")
 CHAIN_ID, COORDINATOR = int(VECTORS["domain"]["chainId"]), to_address(VECTORS["domain"]["verifyingContract"])

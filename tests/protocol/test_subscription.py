@@ -7,7 +7,6 @@ import eth_abi
 import pytest
 from hypothesis import given
 from subscription_strategies import delegate_requests, subscriptions, uints
-from vectors import FOLDER, read_vectors, unhex
 
 from infernet.errors import InvalidInput
 from infernet.protocol.hashing import ZERO_HASH, compute_container_id, keccak
@@ -24,6 +23,7 @@ from infernet.protocol.subscription import (
     delegated_id,
     encode_subscription,
 )
+from vectors import FOLDER, read_vectors, unhex
 
 CASES = read_vectors("subscription.json")["cases"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infernet.app.network import LocalNetwork, start_network
+from infernet.app.training import train_apart
 from infernet.client import AsyncClient, Output
 from infernet.models.store import ModelStore
+from infernet.protocol.events import SubscriptionCreated, decode_event
+from infernet.protocol.interval import compute_interval_start
 from infernet.protocol.model_codec import decode_outputs, encode_features
 from infernet.settings import ContainerSettings
 from infernet.types import Address, Receipt
-from infernet.workflows.digits import TrainedDigits, train_digits
+from infernet.workflows.digits import TrainedDigits
 
 ROWS = 20
 INTERVALS = 3
@@ -26,7 +30,7 @@ NODES = 2
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something happened: when, in which block, at what cost."""
+    """Something happened: when, in which block, at what cost (of one transaction, where there are several)."""
 
     at_s: float
     text: str
@@ -97,18 +101,18 @@ class _Demo:
 
     async def run(self) -> Summary:
         self._report(Section("A model, a chain, a node"))
-        model = await asyncio.to_thread(train_digits, self._folder / "digits")
+        model = await train_apart(self._folder / "digits")
         self._summary.accuracy = model.accuracy
         self._say(
-            f"trained {model.manifest.name} on handwritten digits; right on {model.accuracy:.1%} of "
-            f"{len(model.labels)} rows held out"
+            f"trained {model.manifest.name}: right on {model.accuracy:.1%} of {len(model.labels)} held-out digits"
         )
         store = self._folder / "models"
         stored = ModelStore(store).add(model.folder)
-        self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:16]}…")
+        self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:10]}…")
         containers = [ContainerSettings(kind="model", model=model.manifest.name)]
         async with start_network(containers, store, block_time_s=BLOCK_TIME_S) as network:
-            self._say(f"chain {network.chain.chain_id} at {network.chain.rpc_url}, Coordinator {network.coordinator}")
+            self._say(f"chain {network.chain.chain_id} at {network.chain.rpc_url}")
+            self._say(f"Coordinator {network.coordinator}")
             self._say_node(network)
             await self._ask(network, model)
         self._summary.took_s = time.monotonic() - self._began_s
@@ -122,7 +126,7 @@ class _Demo:
             client.deploy("DigitsFeed", coordinator, container),
             client.deploy("SignedDigits", coordinator, network.user.address),
         )
-        self._say("deployed the consumers DigitsClassifier, DigitsFeed and SignedDigits")
+        self._say("consumers: DigitsClassifier, DigitsFeed, SignedDigits")
         await self._show_callbacks(client, classifier, model)
         await self._show_subscription(client, feed, model)
         await self._show_signed(network, signed, model)
@@ -133,7 +137,9 @@ class _Demo:
         receipts = await asyncio.gather(*(self._classify(client, classifier, model, row, 1) for row in range(ROWS)))
         keys = [client.read_created(receipt)[0] for receipt in receipts]
         blocks = sorted({receipt.block_number for receipt in receipts})
-        self._say(f"{ROWS} requests", block=blocks[-1], gas=_mean([receipt.gas_used for receipt in receipts]))
+        self._say(
+            f"{ROWS} requests (gas of one)", block=blocks[-1], gas=_mean([receipt.gas_used for receipt in receipts])
+        )
         outputs = await asyncio.gather(*(client.wait_output(key) for key in keys))
         await self._note_answers("callback", client, classifier, model, receipts, list(outputs))
 
@@ -157,16 +163,19 @@ class _Demo:
         right = sum(picture.label == picture.truth for picture in pictures)
         for block in sorted({output.block_number for output in outputs}):
             there = [output for output in outputs if output.block_number == block]
-            self._say(f"{len(there)} answers delivered", block=block, gas=_mean([o.gas_used for o in there]))
+            self._say(
+                f"{len(there)} answers delivered (gas of one)", block=block, gas=_mean([o.gas_used for o in there])
+            )
         self._report(Pictures(pictures))
-        self._say(f"{right} of {len(pictures)} right: accuracy {right / len(pictures):.1%} against the true labels")
-        self._add_row(flow, receipts, outputs, right)
+        self._say(f"{right} of {len(pictures)} right: accuracy {right / len(pictures):.1%} by the true labels")
+        waits = [o.block_number - receipt.block_number for o, receipt in zip(outputs, receipts, strict=True)]
+        self._add_row(flow, receipts, outputs, right, waits)
 
     async def _show_subscription(self, client: AsyncClient, feed: Address, model: TrainedDigits) -> None:
         self._report(Section(f"(b) A subscription reads its features from the contract, {INTERVALS} intervals"))
         rows = range(ROWS, ROWS + INTERVALS)
-        # Sent one after the other by one account, so they are mined, and shown to the model, in this order.
-        await asyncio.gather(*(client.transact(feed, "DigitsFeed", "addRow", bytes(model.pixels[row])) for row in rows))
+        for row in rows:  # each is mined before the next: this is the order in which the model sees them
+            await client.transact(feed, "DigitsFeed", "addRow", bytes(model.pixels[row]))
         receipt = await client.transact(feed, "DigitsFeed", "start", PERIOD_S, INTERVALS)
         (key,) = client.read_created(receipt)
         self._say(f"subscribed: an answer every {PERIOD_S} s", block=receipt.block_number, gas=receipt.gas_used)
@@ -178,9 +187,9 @@ class _Demo:
             right += label == truth
             outputs.append(output)
             self._say(f"interval {interval}: {label}, it is {truth}", block=output.block_number, gas=output.gas_used)
-        self._summary.rows.append(
-            Row("subscription", len(outputs), right, receipt.gas_used, _mean([o.gas_used for o in outputs]), 1.0)
-        )
+        (created,) = (e for log in receipt.logs if isinstance(e := decode_event(log), SubscriptionCreated))
+        waits = [await _count_blocks(client, created, output) for output in outputs]
+        self._add_row("subscription", [receipt], outputs, right, waits)
 
     async def _show_signed(self, network: LocalNetwork, consumer: Address, model: TrainedDigits) -> None:
         self._report(Section("(c) Signed off chain, created and answered in one transaction of the node"))
@@ -188,7 +197,7 @@ class _Demo:
         features = encode_features(model.manifest, {"pixels": model.pixels[row : row + 1]})
         head = await client.chain.fetch_head()
         request = await client.sign_delegate(consumer, model.manifest.name, features)
-        self._say(f"signed request {request.nonce} for SignedDigits; nothing sent to the chain")
+        self._say(f"signed request {request.nonce} for SignedDigits, sent nothing to the chain")
         api_url = network.nodes[0].api_url or ""
         key = await client.post_delegate(api_url, request)
         self._say(f"handed to {api_url}")
@@ -197,8 +206,7 @@ class _Demo:
         stored = await client.read(consumer, "SignedDigits", "lastLabel")
         truth = int(model.labels[row])
         self._say(f"created and answered: {stored}, it is {truth}", block=output.block_number, gas=output.gas_used)
-        blocks = float(output.block_number - head.number)
-        self._summary.rows.append(Row("signed", 1, int(label == stored == truth), 0, output.gas_used, blocks))
+        self._add_row("signed", [], [output], int(label == stored == truth), [output.block_number - head.number])
 
     async def _show_redundancy(self, network: LocalNetwork, classifier: Address, model: TrainedDigits) -> None:
         self._report(Section(f"(d) Redundancy {NODES}: one request, answers of {NODES} different nodes"))
@@ -221,7 +229,8 @@ class _Demo:
                 block=output.block_number,
                 gas=output.gas_used,
             )
-        self._add_row("redundancy 2", [receipt], outputs, right)
+        waits = [output.block_number - receipt.block_number for output in outputs]
+        self._add_row(f"redundancy {NODES}", [receipt], outputs, right, waits)
 
     async def _classify(
         self, client: AsyncClient, classifier: Address, model: TrainedDigits, row: int, redundancy: int
@@ -231,24 +240,29 @@ class _Demo:
 
     def _say_node(self, network: LocalNetwork) -> None:
         node = network.nodes[-1]
-        self._say(f"node {len(network.nodes)} {node.address} joined, serves {', '.join(node.containers)}")
+        address = f"{node.address[:6]}…{node.address[-4:]}"
+        self._say(f"node {len(network.nodes)} ({address}) joined, serves {', '.join(node.containers)}")
 
-    def _add_row(self, flow: str, receipts: list[Receipt], outputs: list[Output], right: int) -> None:
-        requested = [receipts[min(i, len(receipts) - 1)].block_number for i in range(len(outputs))]
-        waits = [output.block_number - block for output, block in zip(outputs, requested, strict=True)]
+    def _add_row(self, flow: str, receipts: list[Receipt], outputs: list[Output], right: int, waits: list[int]) -> None:
+        request_gas = _mean([receipt.gas_used for receipt in receipts]) if receipts else 0
+        delivery_gas = _mean([output.gas_used for output in outputs])
         self._summary.rows.append(
-            Row(
-                flow,
-                len(outputs),
-                right,
-                _mean([receipt.gas_used for receipt in receipts]),
-                _mean([output.gas_used for output in outputs]),
-                sum(waits) / len(waits),
-            )
+            Row(flow, len(outputs), right, request_gas, delivery_gas, blocks=sum(waits) / len(waits))
         )
 
     def _say(self, text: str, *, block: int | None = None, gas: int | None = None) -> None:
         self._report(Line(time.monotonic() - self._began_s, text, block, gas))
+
+
+async def _count_blocks(client: AsyncClient, created: SubscriptionCreated, output: Output) -> int:
+    """From the first block of the answer's interval to the block of the answer."""
+    terms = created.subscription
+    starts_at = compute_interval_start(terms.active_at, terms.period, output.interval)
+    for distance in itertools.count(1):
+        block = await client.chain.fetch_block(output.block_number - distance)
+        if block is None or block.timestamp < starts_at:
+            return distance - 1
+    raise AssertionError("unreachable")
 
 
 def _mean(values: list[int]) -> int:

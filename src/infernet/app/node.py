@@ -11,12 +11,13 @@ from pathlib import Path
 
 from infernet.api import build_routes
 from infernet.chain.rpc import RpcChain
+from infernet.chain.transport import name_endpoint
 from infernet.compute.model import ModelContainer
 from infernet.compute.python import PythonContainer
 from infernet.errors import NodeMisconfigured, RetryLater
 from infernet.models.store import ModelStore
 from infernet.node import ChainPipeline
-from infernet.node.sender import GasPolicy
+from infernet.node.delivery import GasPolicy
 from infernet.ports import Chain, Container, Signer
 from infernet.protocol.decision import Policy
 from infernet.settings import ChainSettings, ContainerSettings, Settings
@@ -100,8 +101,8 @@ async def check_chain(settings: ChainSettings, chain: Chain) -> None:
     if chain_id != settings.chain_id:
         raise NodeMisconfigured(
             "chain.wrong_id",
-            f"{settings.rpc_url} is chain {chain_id}, the configuration says {settings.chain_id}: correct chain_id or "
-            "rpc_url",
+            f"{name_endpoint(settings.rpc_url)} is chain {chain_id}, the configuration says {settings.chain_id}: "
+            "correct chain_id or rpc_url",
         )
     if not code:
         raise NodeMisconfigured(

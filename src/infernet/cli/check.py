@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
 
 from infernet.cli.options import CONFIG_FILE, AsJson, Config, load_signer
 from infernet.cli.output import console, print_json
+from infernet.cli.run import run
 from infernet.errors import InfernetError
-from infernet.settings import Settings, read_settings
-from infernet.types import Address
+
+if TYPE_CHECKING:
+    from infernet.settings import ChainSettings, ContainerSettings, Settings
+    from infernet.types import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,54 +27,76 @@ class Finding:
 
 
 def check(config: Config = CONFIG_FILE, as_json: AsJson = False) -> None:
-    """Look at the configuration, the key, the chains and the containers; change nothing."""
+    """Look at everything a node needs before it starts."""
+    from infernet.settings import read_settings
+
     settings = read_settings(config)
-    findings = [Finding("configuration", True, str(config)), *asyncio.run(_look(settings))]
+    key, address = _look_at_key(settings)
+    findings = [Finding("configuration", True, str(config)), key, *run(_look(settings, address))]
+    is_fine = all(finding.ok for finding in findings)
     if as_json:
-        print_json([{"what": f.what, "ok": f.ok, "detail": f.detail} for f in findings])
+        print_json({"ok": is_fine, "findings": [asdict(finding) for finding in findings]})
     else:
-        table = Table(show_header=False, box=None, padding=(0, 1))
-        for finding in findings:
-            table.add_row("[green]✓[/]" if finding.ok else "[red]✗[/]", finding.what, finding.detail)
-        console.print(table)
-    if not all(finding.ok for finding in findings):
+        _show(findings)
+    if not is_fine:
         raise typer.Exit(1)
 
 
-async def _look(settings: Settings) -> list[Finding]:
-    from infernet.app.node import build_container, check_chain
-    from infernet.chain.rpc import RpcChain
+def _show(findings: list[Finding]) -> None:
+    from rich.table import Table
+    from rich.text import Text
 
-    findings = []
-    address: Address | None = None
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    for finding in findings:
+        mark = Text("✓", style="green") if finding.ok else Text("✗", style="red")
+        table.add_row(mark, Text(finding.what), Text(finding.detail))
+    console().print(table)
+
+
+def _look_at_key(settings: Settings) -> tuple[Finding, Address | None]:
     try:
         address = load_signer(settings).address
-        findings.append(Finding("key", True, address))
     except InfernetError as error:
-        findings.append(Finding("key", False, error.message))
-    for chain in settings.chains:
-        name = f"chain {chain.chain_id}"
-        async with RpcChain(chain.rpc_url) as rpc:
-            try:
-                await check_chain(chain, rpc)
-                balance = await rpc.fetch_balance(address) if address else None
-                funded = balance is None or balance > 0
-                detail = f"{chain.rpc_url}" if balance is None else f"{chain.rpc_url}, balance {balance / 1e18:.6f}"
-                findings.append(
-                    Finding(name, funded, detail if funded else f"{address} has no coin for gas: send some")
-                )
-            except InfernetError as error:
-                findings.append(Finding(name, False, error.message))
-    for settings_of_one in settings.containers:
-        try:
-            container = build_container(settings_of_one, settings.models.store)
-            try:
-                await container.start()
-                findings.append(Finding(f"container {container.id}", True, settings_of_one.kind))
-            finally:
-                await container.stop()
-        except InfernetError as error:
-            findings.append(Finding(f"container {settings_of_one.name}", False, error.message))
+        return Finding("key", False, error.message), None
+    return Finding("key", True, address), address
+
+
+async def _look(settings: Settings, address: Address | None) -> list[Finding]:
+    findings = [await _look_at_chain(chain, address) for chain in settings.chains]
+    findings += [await _look_at_container(container, settings) for container in settings.containers]
     if not settings.containers:
         findings.append(Finding("containers", False, "none: the node has nothing to serve, add a [[containers]] table"))
     return findings
+
+
+async def _look_at_chain(settings: ChainSettings, address: Address | None) -> Finding:
+    from infernet.app.node import check_chain
+    from infernet.chain.rpc import RpcChain
+
+    name = f"chain {settings.chain_id}"
+    try:
+        async with RpcChain(settings.rpc_url) as chain:
+            await check_chain(settings, chain)
+            if address is None:
+                return Finding(name, True, chain.endpoint)
+            balance = await chain.fetch_balance(address)
+    except InfernetError as error:
+        return Finding(name, False, error.message)
+    if balance == 0:
+        return Finding(name, False, f"{address} has no coin for gas: send it some")
+    return Finding(name, True, f"{chain.endpoint}, balance {balance / 1e18:.6f}")
+
+
+async def _look_at_container(settings: ContainerSettings, all_settings: Settings) -> Finding:
+    from infernet.app.node import build_container
+
+    name = f"container {settings.name}"
+    try:
+        container = build_container(settings, all_settings.models.store)
+        try:
+            await container.start()
+        finally:
+            await container.stop()
+    except InfernetError as error:
+        return Finding(name, False, error.message)
+    return Finding(name, True, settings.kind)

@@ -2,59 +2,79 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from infernet.cli.options import KEY_VARIABLE, AsJson
-from infernet.cli.output import console, print_json, set_up_logs
-from infernet.cli.run import run
+from infernet.cli.options import KEY_VARIABLE, MODEL_STORE, AsJson, Store, check_seconds
+from infernet.cli.output import console, print_json
+from infernet.cli.run import Interrupted, run
 from infernet.errors import InvalidInput
-from infernet.settings import ContainerSettings
 
 if TYPE_CHECKING:
     from infernet.app.network import LocalNetwork
+    from infernet.settings import ContainerSettings
 
 TURN_WINDOW_BLOCKS = 4
-EXAMPLES = (
-    ContainerSettings(id="reverse", kind="python", target="infernet.serve.examples:reverse"),
-    ContainerSettings(id="sum", kind="python", target="infernet.serve.examples:add_up"),
-)
+EXAMPLES = ("reverse=infernet.serve.examples:reverse", "sum=infernet.serve.examples:add_up")
+MAX_NODES = 8
 
 
 def dev(
-    nodes: Annotated[int, typer.Option(help="How many nodes.", min=1, max=8)] = 1,
-    port: Annotated[int, typer.Option(help="Port of the chain.")] = 8545,
-    api_port: Annotated[int, typer.Option(help="Port of the first node's API; others follow.")] = 4000,
-    block_time_s: Annotated[float, typer.Option("--block-time", help="Seconds between blocks.")] = 1.0,
+    nodes: Annotated[int, typer.Option(help="How many nodes.", min=1, max=MAX_NODES)] = 1,
+    port: Annotated[int, typer.Option(help="Port of the chain, 0 for a free one.", min=0, max=65535)] = 8545,
+    api_port: Annotated[
+        int, typer.Option(help="Port of the first node's API, 0 for free ones; others follow.", min=0, max=65528)
+    ] = 4000,
+    block_time_s: Annotated[
+        float, typer.Option("--block-time", help="Seconds between blocks.", callback=check_seconds)
+    ] = 1.0,
     model: Annotated[list[str] | None, typer.Option(help="Serve this model of the store. May be repeated.")] = None,
     python: Annotated[
         list[str] | None, typer.Option(help="Serve your own code: id=path/to/file.py:function. May be repeated.")
     ] = None,
-    store: Annotated[Path, typer.Option(help="The folder of the model store.")] = Path("models"),
+    store: Store = MODEL_STORE,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the nodes do.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Chain, contracts and nodes on this machine until Ctrl-C, which leaves nothing behind."""
-    if verbose:
-        set_up_logs("info")
-    containers = [*(ContainerSettings(kind="model", model=name) for name in model or ()), *map(_parse, python or ())]
+    """A local network that stays up: chain, contracts, nodes. Ctrl-C leaves nothing behind.
+
+    Serves the containers `reverse` and `sum` unless --model or --python name others.
+    """
+    containers = build_containers(model or [], python or [])
+    work = _stay_up(containers, store, nodes, port, api_port, block_time_s, as_json)
     try:
-        run(_stay_up(containers or list(EXAMPLES), store, nodes, port, api_port, block_time_s, as_json))
-    except KeyboardInterrupt:
+        run(work, logs="info" if verbose else "warning", log_format="json" if as_json else "console")
+    except Interrupted:
         if not as_json:
-            console.print("\nthe network is gone, nothing is left behind")
+            console().print("\nthe network is gone, nothing is left behind")
 
 
-def _parse(text: str) -> ContainerSettings:
-    name, separator, target = text.partition("=")
-    if not separator or ":" not in target:
-        raise InvalidInput("dev.python", f"--python {text} is not id=path/to/file.py:function")
-    return ContainerSettings(id=name, kind="python", target=target)
+def build_containers(models: list[str], python: list[str]) -> list[ContainerSettings]:
+    """What the nodes serve.
+
+    Raises:
+        InvalidInput: `dev.python`, `dev.container`.
+    """
+    from pydantic import ValidationError
+
+    from infernet.settings import ContainerSettings
+
+    try:
+        served = [ContainerSettings(kind="model", model=name) for name in models]
+        for text in python or ([] if models else EXAMPLES):
+            name, separator, target = text.partition("=")
+            if not separator or ":" not in target:
+                raise InvalidInput("dev.python", f"--python {text} is not id=path/to/file.py:function")
+            served.append(ContainerSettings(id=name, kind="python", target=target))
+    except ValidationError:
+        raise InvalidInput("dev.container", "a container's id is one word without commas or blanks") from None
+    names = [container.name for container in served]
+    if len(names) != len(set(names)):
+        raise InvalidInput("dev.container", f"give each container once, not {', '.join(names)}")
+    return served
 
 
 async def _stay_up(
@@ -66,6 +86,8 @@ async def _stay_up(
     block_time_s: float,
     as_json: bool,
 ) -> None:
+    import asyncio
+
     from infernet.app.network import start_network
 
     async with start_network(
@@ -82,7 +104,6 @@ async def _stay_up(
 
 
 def _show(network: LocalNetwork, as_json: bool) -> None:
-    accounts = [(account.address, "0x" + account.private_key.hex()) for account in network.chain.accounts]
     if as_json:
         print_json(
             {
@@ -93,30 +114,46 @@ def _show(network: LocalNetwork, as_json: bool) -> None:
                     {"address": node.address, "api": node.api_url, "containers": list(node.containers)}
                     for node in network.nodes
                 ],
-                "accounts": [{"address": address, "privateKey": key} for address, key in accounts],
+                "accounts": [
+                    {"address": account.address, "privateKey": "0x" + account.private_key.hex()}
+                    for account in network.chain.accounts
+                ],
             }
         )
         return
-    facts = Table(show_header=False, box=None, padding=(0, 2))
-    facts.add_row("chain", f"[bold]{network.chain.rpc_url}[/]  id {network.chain.chain_id}")
-    facts.add_row("Coordinator", f"[bold]{network.coordinator}[/]")
-    for number, node in enumerate(network.nodes, 1):
-        facts.add_row(f"node {number}", f"{node.address}  API [bold]{node.api_url}[/]")
-    facts.add_row("containers", ", ".join(network.nodes[0].containers))
-    console.print(facts)
-    keys = Table("test account", "private key (known to everyone: never send it anything of worth)", box=None)
-    for address, key in accounts:
-        keys.add_row(address, key)
-    console.print()
-    console.print(keys)
-    example = "--ints 1,2,39 --decode int256" if "sum" in network.nodes[0].containers else "--features 0x…"
-    container = "sum" if "sum" in network.nodes[0].containers else network.nodes[0].containers[0]
-    console.print("\nAsk it something from another terminal:")
-    console.print(
-        f"  {KEY_VARIABLE}={accounts[-1][1]} \\\n"
-        f"  infernet request {container} {example} --rpc-url {network.chain.rpc_url} \\\n"
-        f"    --coordinator {network.coordinator}",
-        soft_wrap=True,
-        style="cyan",
-    )
-    console.print("\nCtrl-C stops everything")
+    _show_facts(network)
+    _show_accounts(network)
+    _show_example(network)
+    console().print("\nCtrl-C stops everything")
+
+
+def _show_facts(network: LocalNetwork) -> None:
+    from rich.markup import escape
+
+    facts = [
+        ("chain", f"[bold]{network.chain.rpc_url}[/]  id {network.chain.chain_id}"),
+        ("Coordinator", f"[bold]{network.coordinator}[/]"),
+        *((f"node {n}", f"{node.address}  {node.api_url}") for n, node in enumerate(network.nodes, 1)),
+        ("containers", escape(", ".join(network.nodes[0].containers))),
+    ]
+    for name, value in facts:
+        console().print(f"{name:<12} {value}", soft_wrap=True)
+
+
+def _show_accounts(network: LocalNetwork) -> None:
+    console().print("\ntest account  private key (everybody knows it: never send it anything of worth)", style="bold")
+    for account in network.chain.accounts:
+        address = f"{account.address[:6]}…{account.address[-4:]}"
+        console().print(f"{address}   0x{account.private_key.hex()}", soft_wrap=True)
+
+
+def _show_example(network: LocalNetwork) -> None:
+    served = network.nodes[0].containers
+    container, example = ("sum", "--ints 1,2,39 --decode int256") if "sum" in served else (served[0], "--features 0x…")
+    console().print("\nAsk it something from another terminal:")
+    for line in (
+        f"export {KEY_VARIABLE}=0x{network.chain.accounts[-1].private_key.hex()}",
+        f"infernet request {container} {example} \\",
+        f"  --rpc-url {network.chain.rpc_url} --coordinator {network.coordinator}",
+    ):
+        console().print(f"  {line}", style="cyan", markup=False, soft_wrap=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from infernet.cli.options import MODEL_STORE, AsJson, Store
 from infernet.cli.output import console, print_json
 from infernet.errors import InvalidInput
-from infernet.protocol.manifest import TensorSpec
 
-app = typer.Typer(help="Add, list and show the models of this machine's store.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from infernet.protocol.manifest import TensorSpec
+
+app = typer.Typer(
+    help="Add, list and show the models of this machine's store.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("add")
@@ -38,12 +41,14 @@ def add(
     if as_json:
         print_json({"name": model.manifest.name, "hash": model.hash, "folder": str(model.folder)})
     else:
-        console.print(f"added [bold]{model.manifest.name}[/] {model.hash[:16]}… to {store}")
+        console().print(f"added [bold]{model.manifest.name}[/] {model.hash[:16]}… to {store}")
 
 
 @app.command("list")
 def list_models(store: Store = MODEL_STORE, as_json: AsJson = False) -> None:
     """Every model version in the store."""
+    from rich.table import Table
+
     from infernet.models.store import ModelStore
 
     models = ModelStore(store).list()
@@ -51,13 +56,13 @@ def list_models(store: Store = MODEL_STORE, as_json: AsJson = False) -> None:
         print_json([{"name": model.manifest.name, "hash": model.hash} for model in models])
         return
     if not models:
-        console.print(f"no models in {store}: add one with 'infernet models add model.onnx --name you/model:1'")
+        console().print(f"no models in {store}: add one with 'infernet models add model.onnx --name you/model:1'")
         return
     table = Table("name", "flavour", "determinism", "hash", box=None)
     for model in models:
         manifest = model.manifest
         table.add_row(manifest.name, manifest.flavour.value, manifest.determinism.value, model.hash[:16] + "…")
-    console.print(table)
+    console().print(table)
 
 
 @app.command("show")
@@ -66,7 +71,9 @@ def show(
     store: Store = MODEL_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """One model: its files (verified), how features and outputs are encoded, where it comes from."""
+    """One model: files, encodings, origin. Its files are verified."""
+    from rich.table import Table
+
     from infernet.models.store import ModelStore
 
     model = ModelStore(store).get(name)
@@ -87,7 +94,7 @@ def show(
     if manifest.provenance is not None:
         for key, value in manifest.provenance.model_dump(mode="json", exclude_none=True).items():
             table.add_row(key.replace("_", " "), str(value))
-    console.print(table)
+    console().print(table)
 
 
 def _describe(tensor: TensorSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def _verify(manifest: Manifest, folder: Path) -> Path:
 
 def _load_session(manifest: Manifest, path: Path) -> Any:
     """One thread and no reordering: small models answer fastest so, and sums keep their order."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.31 reports to its maker, and leaves a file in /tmp
     try:
         import onnxruntime  # noqa: PLC0415  (an extra: its absence is a message, not a traceback)
     except ModuleNotFoundError:

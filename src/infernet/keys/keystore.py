@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from infernet.errors import InvalidInput, NodeMisconfigured
-from infernet.keys.secret_storage import WrongPassword, decrypt_key, encrypt_key
+from infernet.keys.accounts import load_accounts
 from infernet.keys.signer import LocalSigner
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
@@ -40,7 +40,7 @@ def create_key_file(
     except OSError as error:
         raise _unwritable(path, error) from error
     signer = signer or LocalSigner.generate()
-    parsed = encrypt_key(signer.export_key(), password, scrypt_work)
+    parsed = dict(load_accounts().encrypt(signer.export_key(), password, kdf="scrypt", iterations=scrypt_work))
     parsed["address"] = signer.address[2:].lower()
     try:
         _write_once(path, json.dumps(parsed, indent=2).encode() + b"\n")
@@ -60,13 +60,13 @@ def load_key_file(path: Path, password: str) -> LocalSigner:
     """
     parsed = _read(path)
     try:
-        signer = LocalSigner(decrypt_key(parsed, password))
-    except WrongPassword:
+        signer = LocalSigner(bytes(load_accounts().decrypt(parsed, password)))
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, InvalidInput) as error:
+        if "MAC mismatch" not in str(error):
+            raise _malformed(path) from None
         raise NodeMisconfigured(
             "key.wrong_password", f"wrong password for the key file {path}: try again, the file is unchanged"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput):
-        raise _malformed(path) from None
     told = parsed.get("address")
     if isinstance(told, str) and told.lower().removeprefix("0x") not in ("", signer.address[2:].lower()):
         raise NodeMisconfigured(

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Self
 
-from coincurve import PrivateKey
-from coincurve.utils import validate_secret
-
 from infernet.errors import InvalidInput
-from infernet.keys.rlp import RlpItem, encode_rlp
-from infernet.protocol.hashing import keccak, to_address
+from infernet.keys.accounts import load_accounts
 from infernet.types import Address, Hash32, SignedTransaction, Transaction, TxHash
 
-_TYPE_2 = b"\x02"
 _HEX_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 
@@ -25,16 +19,15 @@ class LocalSigner:
         InvalidInput: `key.invalid`, these are no 32 bytes of a secp256k1 key.
     """
 
-    __slots__ = ("_address", "_key")
+    __slots__ = ("_account",)
 
     def __init__(self, private_key: bytes) -> None:
         if len(private_key) != 32:
             raise _invalid()
         try:
-            self._key = PrivateKey(validate_secret(private_key))
+            self._account = load_accounts().from_key(private_key)
         except ValueError:
             raise _invalid() from None
-        self._address = to_address(keccak(self._key.public_key.format(compressed=False)[1:])[12:])
 
     @classmethod
     def from_hex(cls, text: str) -> Self:
@@ -46,48 +39,42 @@ class LocalSigner:
     @classmethod
     def generate(cls) -> Self:
         """A new account from the operating system's randomness."""
-        while True:
-            try:
-                return cls(secrets.token_bytes(32))
-            except InvalidInput:  # one in 2^128
-                continue
+        return cls(bytes(load_accounts().create().key))
 
     def __repr__(self) -> str:
-        return f"LocalSigner({self._address})"
+        return f"LocalSigner({self.address})"
 
     def __reduce__(self) -> str:
         raise TypeError("a signer is not pickled: its key stays in this process")
 
     @property
     def address(self) -> Address:
-        return self._address
+        return Address(self._account.address)
 
     def sign_transaction(self, transaction: Transaction) -> SignedTransaction:
         """An EIP-1559 transaction, signed and ready to broadcast."""
-        fields: list[RlpItem] = [
-            transaction.chain_id,
-            transaction.nonce,
-            transaction.max_priority_fee,
-            transaction.max_fee,
-            transaction.gas,
-            bytes.fromhex(transaction.to[2:]) if transaction.to else b"",
-            transaction.value,
-            transaction.data,
-            [],  # no access list
-        ]
-        signature = self._key.sign_recoverable(keccak(_TYPE_2 + encode_rlp(fields)), hasher=None)
-        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
-        raw = _TYPE_2 + encode_rlp([*fields, signature[64], r, s])
-        return SignedTransaction(transaction, self._address, TxHash(keccak(raw)), raw)
+        signed = self._account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": transaction.chain_id,
+                "nonce": transaction.nonce,
+                "to": transaction.to or b"",
+                "data": transaction.data,
+                "gas": transaction.gas,
+                "maxFeePerGas": transaction.max_fee,
+                "maxPriorityFeePerGas": transaction.max_priority_fee,
+                "value": transaction.value,
+            }
+        )
+        return SignedTransaction(transaction, self.address, TxHash(bytes(signed.hash)), bytes(signed.raw_transaction))
 
     def sign_digest(self, digest: Hash32) -> bytes:
         """65 bytes r ‖ s ‖ v, v in {27, 28}, s in the lower half."""
-        signature = self._key.sign_recoverable(digest, hasher=None)
-        return signature[:64] + bytes((signature[64] + 27,))
+        return bytes(self._account.unsafe_sign_hash(digest).signature)
 
     def export_key(self) -> bytes:
         """The private key itself, to be written to an encrypted file."""
-        return self._key.secret
+        return bytes(self._account.key)
 
 
 def _invalid() -> InvalidInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def build_manifest_file(path: Path, folder: Path) -> ManifestFile:
 
 
 def _load(path: Path) -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.31 reports to its maker, and leaves a file in /tmp
     try:
         import onnxruntime  # noqa: PLC0415  (heavy, and an extra)
     except ModuleNotFoundError:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from infernet.errors import InvalidInput
 from infernet.protocol.decision import Tracked
 from infernet.protocol.events import Event, SubscriptionCancelled, SubscriptionCreated, SubscriptionFulfilled
 from infernet.protocol.subscription import DelegateRequest, delegated_id
 from infernet.store.journal import Journal
-from infernet.types import Address, ChainId, Interval, JobKey, SubscriptionId, SubscriptionKey
+from infernet.types import Address, ChainId, JobKey, SubscriptionId, SubscriptionKey
 
 
 class Book:
@@ -46,11 +47,25 @@ class Book:
             self._open[tracked.key] = replace(tracked, answered=job.interval)
 
     def add_request(self, request: DelegateRequest) -> SubscriptionKey:
-        """Keep a subscription that was signed off chain and is not created yet. Known ones are left alone."""
+        """Keep a subscription that was signed off chain. One that this node has given up on is taken up anew.
+
+        Raises:
+            InvalidInput: `request.nonce_taken`: the nonce belongs to other terms that are on chain or being answered.
+        """
         key = self._key(request.subscription.owner, SubscriptionId(delegated_id(request.nonce)))
-        if self._journal.read_subscription(key) is None:
-            tracked = Tracked(key, request.subscription, request.container, request.features, request)
-            self._put(tracked)
+        tracked = Tracked(key, request.subscription, request.container, request.features, request)
+        known = self._find(key)
+        if known is not None:
+            jobs = self._journal.read_jobs(key)
+            is_given_up = known[0].created_block is None and bool(jobs) and not any(job.is_open for job in jobs)
+            if not is_given_up:
+                if known[0].subscription == request.subscription:
+                    return key
+                raise InvalidInput(
+                    "request.nonce_taken", f"the nonce {request.nonce} belongs to another request: sign with a free one"
+                )
+            self._journal.remove_jobs(key)
+        self._put(tracked)
         return key
 
     def apply(self, event: Event) -> SubscriptionKey | None:
@@ -67,9 +82,9 @@ class Book:
 
     def _apply_created(self, event: SubscriptionCreated) -> SubscriptionKey:
         key = self._key(event.owner, event.id)
-        known = self._journal.read_subscription(key)
+        known = self._find(key)
         if known is not None and known[0].subscription == event.subscription:
-            tracked = replace(self._open.get(key, known[0]), created_block=event.block_number)
+            tracked = replace(known[0], created_block=event.block_number)
         else:  # new, or after a reorg the same id for other terms: nothing computed for the old ones counts
             self._journal.remove_jobs(key)
             tracked = Tracked(
@@ -82,10 +97,12 @@ class Book:
         found = self._find(self._key(event.owner, event.id))
         if found is None:
             return None
-        tracked, ended = found
-        self._journal.add_fulfilment(tracked.key, event)
+        tracked, ended_block = found
+        self._journal.add_fulfilment(tracked, event)
         tracked = tracked.with_delivery(event.interval, event.redundancy)
-        return self._update(tracked, event.block_number if tracked.is_complete else ended)
+        if event.node == self._node:
+            tracked = replace(tracked, answered=max(tracked.answered, event.interval))
+        return self._update(tracked, event.block_number if tracked.is_complete else ended_block)
 
     def _apply_cancelled(self, event: SubscriptionCancelled) -> SubscriptionKey | None:
         found = self._find(self._key(event.owner, event.id))
@@ -94,29 +111,44 @@ class Book:
         return self._update(found[0], event.block_number)
 
     def roll_back(self, number: int) -> tuple[set[SubscriptionKey], list[JobKey]]:
-        """Undo all blocks above `number`.
+        """Undo all blocks above `number`. What they created is kept until `remove_orphans`: the new blocks may hold it
+        again.
 
         Returns:
             the subscriptions that changed, and this node's answers that are no longer on the chain.
         """
         touched: set[SubscriptionKey] = set()
         lost: list[JobKey] = []
-        for tracked in self._journal.read_subscriptions_since(self._chain_id, self._coordinator, number):
-            now = self._open.get(tracked.key, tracked)
-            if now.created_block is not None and now.created_block > number:
-                now = replace(now, created_block=None)
-            self._put(now)
-            touched.add(now.key)
-        removed = self._journal.remove_fulfilments_above(self._chain_id, self._coordinator, number)
-        for key, interval, redundancy, node in removed:
+        for key in self._journal.read_subscriptions_since(self._chain_id, self._coordinator, number):
             touched.add(key)
             if (found := self._find(key)) is not None:
-                now = replace(found[0], interval=interval, delivered=redundancy - 1)
-                if node == self._node:
-                    lost.append(JobKey(key, interval))
-                    now = replace(now, answered=min(now.answered, Interval(interval - 1)))
+                now = found[0]
+                is_created = now.created_block is not None and now.created_block <= number
+                self._put(now if is_created else replace(now, created_block=None))
+        for undone in self._journal.remove_fulfilments_above(self._chain_id, self._coordinator, number):
+            key = undone.job.subscription
+            touched.add(key)
+            if undone.node == self._node:
+                lost.append(undone.job)
+            if (found := self._find(key)) is not None:
+                now = found[0].with_delivery(undone.interval_before, undone.delivered_before)
+                if undone.node == self._node:
+                    now = replace(now, answered=undone.answered_before)
                 self._put(now)
         return touched, lost
+
+    def remove_orphans(self, keys: Iterable[SubscriptionKey]) -> None:
+        """After a roll-back and the blocks that took the place of the old: forget what is on neither side."""
+        for key in keys:
+            found = self._find(key)
+            if found is not None and found[0].created_block is None and found[0].request is None:
+                self._journal.remove_subscription(key)
+                self.forget(key)
+
+    def reset(self) -> None:
+        """Forget all that the chain told: it is read anew."""
+        self._journal.remove_progress(self._chain_id, self._coordinator)
+        self._open = {t.key: t for t in self._journal.read_open_subscriptions(self._chain_id, self._coordinator)}
 
     def _find(self, key: SubscriptionKey) -> tuple[Tracked, int | None] | None:
         known = self._journal.read_subscription(key)

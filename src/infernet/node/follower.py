@@ -25,12 +25,14 @@ class Update:
 
     Attributes:
         rolled_back_to: number of the last block still valid, where the chain turned out to be another than followed.
+        is_reread: True where that is deeper than the blocks kept: what was followed before does not count.
         blocks: the newest blocks of the step, oldest first, linked to one another; the last is the new tip.
         events: the Coordinator's events of the step, in chain order.
         at_head: False while older blocks are being caught up with.
     """
 
     rolled_back_to: int | None
+    is_reread: bool
     blocks: tuple[BlockRef, ...]
     events: tuple[Event, ...]
     at_head: bool
@@ -72,11 +74,17 @@ class Follower:
         The caller writes each step down before it takes the next one.
 
         Raises:
-            RetryLater: the endpoint did not answer, or its answers are of two different chains.
+            RetryLater: the endpoint did not answer, is far behind, or its answers are of two different chains.
         """
         head = await self._chain.fetch_head()
-        if self.tip is not None and (head.hash == self.tip.hash or self._is_behind(head)):
-            return
+        if any(block.hash == head.hash for block in self._kept):
+            return  # the tip, or an endpoint that has yet to see blocks we followed: its past is our past
+        if self._kept and head.number < self._kept[0].number:
+            raise RetryLater(
+                "chain.behind",
+                f"the endpoint is at block {head.number}, block {self._kept[-1].number} was seen already: wait for it, "
+                "use another endpoint, or begin a new journal where the chain itself began anew",
+            )
         rolled_back_to = await self._find_fork(head)
         while True:
             update = await self._step(head, rolled_back_to)
@@ -85,10 +93,6 @@ class Follower:
             yield update
             if update.at_head:
                 return
-
-    def _is_behind(self, head: BlockRef) -> bool:
-        """True for an endpoint that has yet to see blocks we followed: its past is our past."""
-        return any(block.hash == head.hash for block in self._kept)
 
     async def _find_fork(self, head: BlockRef) -> int | None:
         """The number of the newest followed block that is still part of the chain; None where nothing was undone."""
@@ -102,10 +106,8 @@ class Follower:
         return self._start_block - 1
 
     async def _step(self, head: BlockRef, rolled_back_to: int | None) -> Update:
-        if rolled_back_to is not None:
-            first = rolled_back_to + 1
-        else:
-            first = self.tip.number + 1 if self.tip else min(self._start_block, head.number)
+        seen = rolled_back_to if rolled_back_to is not None else self.tip.number if self.tip else self._start_block - 1
+        first = min(seen + 1, head.number)
         while True:
             last = min(head.number, first + self._range_blocks - 1)
             try:
@@ -121,7 +123,8 @@ class Follower:
         self._check_links(blocks, logs, rolled_back_to)
         self._range_blocks = min(MAX_RANGE_BLOCKS, self._range_blocks * 2)
         events = tuple(event for event in map(decode_event, logs) if event is not None)
-        return Update(rolled_back_to, tuple(blocks), events, at_head=last == head.number)
+        is_reread = rolled_back_to is not None and all(block.number != rolled_back_to for block in self._kept)
+        return Update(rolled_back_to, is_reread, tuple(blocks), events, at_head=last == head.number)
 
     async def _fetch_blocks(self, head: BlockRef, first: int, last: int) -> list[BlockRef]:
         """The blocks of the range that have to be kept: all near the head, else only the last."""
@@ -135,9 +138,8 @@ class Follower:
 
     def _check_links(self, blocks: list[BlockRef], logs: list[Log], rolled_back_to: int | None) -> None:
         """Refuse answers that mix two chains, as endpoints behind one address may give."""
-        hashes = {block.number: block.hash for block in blocks}
-        if rolled_back_to is None and self.tip is not None:
-            hashes.setdefault(self.tip.number, self.tip.hash)
+        valid = [block for block in self._kept if rolled_back_to is None or block.number <= rolled_back_to]
+        hashes = {block.number: block.hash for block in [*valid[-1:], *blocks]}
         for block in blocks:
             if hashes.get(block.number - 1, block.parent_hash) != block.parent_hash:
                 raise RetryLater("chain.moved", "the chain changed while it was read")
@@ -146,6 +148,7 @@ class Follower:
                 raise RetryLater("chain.moved", "the chain changed while it was read")
 
     def _keep(self, update: Update) -> None:
-        if update.rolled_back_to is not None:
-            self._kept = [block for block in self._kept if block.number <= update.rolled_back_to]
-        self._kept = [*self._kept, *update.blocks][-KEEP_BLOCKS:]
+        """Keep what a reorg of `KEEP_BLOCKS` can reach, as the journal does: older blocks cannot be undone exactly."""
+        last_valid = update.tip.number if update.rolled_back_to is None else update.rolled_back_to
+        self._kept = [block for block in self._kept if block.number <= last_valid] + list(update.blocks)
+        self._kept = [block for block in self._kept if block.number > update.tip.number - KEEP_BLOCKS]

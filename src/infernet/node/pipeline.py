@@ -9,19 +9,33 @@ from itertools import pairwise
 
 import structlog
 
-from infernet.errors import InvalidInput, RetryLater
+from infernet.errors import InfernetError, InvalidInput, RetryLater, is_endpoint_error
 from infernet.node.book import Book
-from infernet.node.follower import KEEP_BLOCKS, Follower, Update
+from infernet.node.delivery import GasPolicy
+from infernet.node.follower import Follower, Update
+from infernet.node.intake import check_request, simulate_creation
+from infernet.node.jobs import Jobs
+from infernet.node.outbox import Outbox
+from infernet.node.recorder import Recorder
+from infernet.node.report import build_report
 from infernet.node.runner import Runner
 from infernet.node.schedule import Schedule
-from infernet.node.sender import GasPolicy, Sender
+from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
-from infernet.protocol.decision import Drop, Policy, Run, Wait, decide, unsupported_term
-from infernet.protocol.events import Event, SubscriptionFulfilled
-from infernet.protocol.hashing import compute_container_id, keccak, split_chain
-from infernet.protocol.subscription import DelegateRequest, Mode
+from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
+from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
 from infernet.store.journal import Job, Journal
-from infernet.types import Address, BlockRef, ChainId, ChainStatus, Interval, JobKey, SubscriptionKey, Timestamp
+from infernet.types import (
+    Address,
+    BlockRef,
+    ChainId,
+    ChainStatus,
+    JobKey,
+    SubscriptionId,
+    SubscriptionKey,
+    SubscriptionReport,
+    Timestamp,
+)
 
 log = structlog.get_logger()
 NOW = Timestamp(0)
@@ -51,6 +65,7 @@ class ChainPipeline:
         start_block: int = 0,
         on_job: Callable[[Job], None] | None = None,
     ) -> None:
+        self._chain = chain
         self._chain_id = chain_id
         self._coordinator = coordinator
         self._signer = signer
@@ -58,17 +73,30 @@ class ChainPipeline:
         self._policy = policy
         self._clock = clock
         self._poll_interval_s = poll_interval_s
-        self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id), start_block)
+        self._follower = Follower(chain, coordinator, journal.read_blocks(chain_id, coordinator), start_block)
         self._book = Book(journal, chain_id, coordinator, signer.address)
+        self._recorder = Recorder(journal, self._book, chain_id, coordinator, signer.address)
         self._schedule = Schedule()
-        self._runner = Runner(chain, containers, signer.address, clock)
         self._sender = Sender(
-            chain, signer, journal, chain_id, coordinator, gas_policy, find=self._book.get, on_end=self._job_ended
+            chain,
+            Outbox(chain, signer, journal, chain_id, gas_policy),
+            journal,
+            gas_policy,
+            find=self._book.get,
+            on_end=self._job_ended,
+        )
+        self._jobs = Jobs(
+            journal,
+            Runner(chain, containers, signer.address, clock),
+            find=self._book.get,
+            recent_blocks=lambda: self._follower.recent_blocks,
+            on_computed=self._sender.submit,
+            on_end=self._job_ended,
         )
         self._on_job = on_job
-        self._running: dict[JobKey, asyncio.Task[None]] = {}
-        self._busy: dict[SubscriptionKey, JobKey] = {}
         self._head: BlockRef | None = None
+        self._is_at_head = True
+        self._is_something_due = asyncio.Event()
         self._head_seen_at_s: float | None = None
 
     async def run(self) -> None:
@@ -78,6 +106,7 @@ class ChainPipeline:
             self._resume()
             tasks.create_task(self._sender.run(), name="sender")
             tasks.create_task(self._follow(), name="follower")
+            tasks.create_task(self._look_again(), name="decider")
 
     def status(self) -> ChainStatus:
         """How this chain stands."""
@@ -101,55 +130,59 @@ class ChainPipeline:
                 async for update in self._follower.poll():
                     self._apply(update)
                     await asyncio.sleep(0)
+                if self._head is None and self._follower.tip is not None:  # after a restart, and no new block so far
+                    self._advance(self._follower.tip)
                 failures = 0
                 self._head_seen_at_s = self._clock.now_s()
-            except RetryLater as error:
+            except InfernetError as error:
+                if not isinstance(error, RetryLater) and not is_endpoint_error(error):
+                    raise
                 failures += 1
                 log.warning("chain.retry", chain=self._chain_id, code=error.code, reason=error.message)
             await self._clock.sleep(min(30.0, self._poll_interval_s * 2 ** min(failures, 6)))
 
     def _apply(self, update: Update) -> None:
-        """One step of the chain: on disk and in memory together, then act on it."""
-        touched: set[SubscriptionKey] = set()
-        delivered: list[Job] = []
-        with self._journal.step():
-            if update.rolled_back_to is not None:
-                touched |= self._roll_back(update.rolled_back_to)
-            for event in update.events:
-                if (key := self._book.apply(event)) is not None:
-                    touched.add(key)
-                if (job := self._note_delivery(event)) is not None:
-                    delivered.append(job)
-            self._journal.add_blocks(self._chain_id, update.blocks, KEEP_BLOCKS)
-        for key in touched:
-            self._schedule.set(key, NOW)
-        for job in delivered:
-            self._sender.set_delivered(job)
+        """One step of the chain: written down, then acted on."""
+        change = self._recorder.write(update)
+        if update.rolled_back_to is not None:
+            self._take_jobs_back(update.rolled_back_to)
+        for job in change.delivered:
+            if job.tx_hash is not None:
+                self._sender.set_delivered(job.key, job.tx_hash)
             self._job_ended(job)
+        for key in change.touched:
+            self._schedule.set(key, NOW)
+            self._jobs.end_over(key)
+        self._is_at_head = update.at_head
         if update.at_head:
-            self._advance(update.tip, rolled_back=update.rolled_back_to is not None)
+            self._advance(update.tip, is_rolled_back=update.rolled_back_to is not None)
 
-    def _roll_back(self, number: int) -> set[SubscriptionKey]:
-        log.warning("chain.reorg", chain=self._chain_id, valid_up_to=number)
-        self._journal.remove_blocks_above(self._chain_id, number)
-        touched, lost = self._book.roll_back(number)
-        for key in lost:
-            job = self._journal.read_job(key)
-            if job is not None and job.state == "delivered":
-                self._journal.save_job(replace(job, state="sent"))
-                self._busy[key.subscription] = key
-        return touched
+    def _take_jobs_back(self, number: int) -> None:
+        """After a reorg: stop the jobs that are gone, take up those that are open again, run anew what was computed
+        from features that the chain does not show any more.
+        """
+        for key in self._jobs:
+            if self._journal.read_job(key) is None:
+                self._withdraw(key)
+        valid_until = next((b.timestamp for b in self._follower.recent_blocks if b.number == number), NOW)
+        for job in self._journal.read_open_jobs(self._chain_id, self._coordinator):
+            tracked = self._book.get(job.key.subscription)
+            is_unsent = job.state in ("accepted", "computed")
+            if tracked and is_unsent and tracked.subscription.mode & Mode.PULL and job.starts_at > valid_until:
+                self._withdraw(job.key)
+                anew = replace(job, state="accepted", output=None)
+                self._jobs.take(anew)
+                self._jobs.start(anew, self._tasks)
+            elif not self._jobs.is_busy(job.key.subscription):
+                self._jobs.add(job)
+                if job.state == "computed":
+                    self._sender.submit(job)
 
-    def _note_delivery(self, event: Event) -> Job | None:
-        if not isinstance(event, SubscriptionFulfilled) or event.node != self._signer.address:
-            return None
-        key = SubscriptionKey(self._chain_id, self._coordinator, event.owner, event.id)
-        job = self._journal.read_job(JobKey(key, Interval(event.interval)))
-        if job is None or job.state == "delivered":
-            return None
-        job = replace(job, state="delivered", tx_hash=event.tx_hash, code="", note="")
-        self._journal.save_job(job)
-        return job
+    def _withdraw(self, key: JobKey) -> None:
+        self._jobs.stop(key)
+        self._jobs.remove(key)
+        self._sender.withdraw(key.subscription)
+        self._schedule.set(key.subscription, NOW)
 
     # --- decide ---------------------------------------------------------------------------------------------------
 
@@ -158,36 +191,40 @@ class ChainPipeline:
         for key in self._book:
             self._schedule.set(key, NOW)
         for job in self._journal.read_open_jobs(self._chain_id, self._coordinator):
-            if self._book.get(job.key.subscription) is None:
-                self._journal.save_job(replace(job, state="dropped", code="subscription.over"))
-                continue
-            self._busy[job.key.subscription] = job.key
+            self._jobs.add(job)
             if job.state == "accepted":
-                self._start(job)
+                self._jobs.start(job, self._tasks)
             elif job.state == "computed":
                 self._sender.submit(job)
 
-    def _advance(self, head: BlockRef, rolled_back: bool = False) -> None:
+    def _advance(self, head: BlockRef, is_rolled_back: bool = False) -> None:
         self._head = head
-        self._sender.set_head(head, rolled_back)
-        for job_key, task in list(self._running.items()):
-            job = self._journal.read_job(job_key)
-            if job is not None and job.ends_at is not None and head.timestamp >= job.ends_at:
-                task.cancel()
-                self._end(replace(job, state="dropped", code="interval.over", note="the run took longer than it"))
+        block_time_s = self._block_time_s()
+        self._sender.set_head(head, block_time_s, is_rolled_back)
+        self._jobs.end_late(head, block_time_s)
+        self._start_due(head)
+
+    async def _look_again(self) -> None:
+        """A job that ended between two blocks frees its subscription for what is due already."""
+        while True:
+            await self._is_something_due.wait()
+            self._is_something_due.clear()
+            if self._head is not None and self._is_at_head:
+                self._start_due(self._head)
+
+    def _start_due(self, head: BlockRef) -> None:
         due = self._schedule.pop_due(head.timestamp)
         with self._journal.step():
             started = [job for key in due if (job := self._consider(key, head)) is not None]
         for job in started:
-            self._start(job)
+            self._jobs.start(job, self._tasks)
 
     def _consider(self, key: SubscriptionKey, head: BlockRef) -> Job | None:
         """Act on the decision about one subscription; answers the job to start, written down."""
         tracked = self._book.get(key)
-        if tracked is None or key in self._busy:
+        if tracked is None or self._jobs.is_busy(key):
             return None
-        decision = decide(tracked, head, self._policy, self._block_time_s())
-        match decision:
+        match decide(tracked, head, self._policy, self._block_time_s()):
             case Wait(until=until):
                 self._schedule.set(key, until)
             case Drop(code=code, message=message):
@@ -195,8 +232,7 @@ class ChainPipeline:
                 self._book.forget(key)
             case Run(interval=interval, starts_at=starts_at, ends_at=ends_at):
                 job = Job(JobKey(key, interval), "accepted", starts_at, ends_at)
-                self._journal.save_job(job)
-                self._busy[key] = job.key
+                self._jobs.take(job)
                 return job
         return None
 
@@ -206,77 +242,52 @@ class ChainPipeline:
         gaps = [after.timestamp - before.timestamp for before, after in pairwise(blocks)]
         return max(1, min(gaps, default=1))
 
-    # --- run ------------------------------------------------------------------------------------------------------
-
-    def _start(self, job: Job) -> None:
-        task = self._tasks.create_task(self._run_job(job), name=f"job {job.key}")
-        self._running[job.key] = task
-        task.add_done_callback(lambda _: self._running.pop(job.key, None))
-
-    async def _run_job(self, job: Job) -> None:
-        while not self._follower.recent_blocks:
-            await self._clock.sleep(self._poll_interval_s)
-        tracked = self._book.get(job.key.subscription)
-        if tracked is None:
-            return self._end(replace(job, state="dropped", code="subscription.over"))
-        done = await self._runner.run(job, tracked, self._follower.recent_blocks)
-        if done.state != "computed":
-            return self._end(done)
-        self._journal.save_job(done)
-        return self._sender.submit(done)
-
-    def _end(self, job: Job) -> None:
-        self._journal.save_job(job)
-        self._job_ended(job)
-
     def _job_ended(self, job: Job) -> None:
         """This node is done with an interval; look at the subscription's next one."""
         level = log.warning if job.state == "failed" else log.info
         level(f"job.{job.state}", job=job.key, code=job.code, reason=job.note)
-        self._busy.pop(job.key.subscription, None)
+        self._jobs.remove(job.key)
         self._book.set_answered(job.key)
         self._schedule.set(job.key.subscription, NOW)
+        self._is_something_due.set()
         if self._on_job is not None:
             self._on_job(job)
 
     # --- signed requests ------------------------------------------------------------------------------------------
 
-    def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
+    async def accept_request(self, request: DelegateRequest) -> SubscriptionKey:
         """Take a subscription that was signed off chain; it is on disk when this returns.
 
         Raises:
-            InvalidInput: it does not hold together, or this node will not serve it.
+            InvalidInput: it does not hold together, the Coordinator would not create it, this node will not serve it.
+            RetryLater: the chain cannot be asked.
         """
-        terms = request.subscription
         check_request(request)
-        missing = [name for name in split_chain(request.container) if name not in self._policy.containers]
-        if missing:
-            raise InvalidInput("container.not_served", f"this node does not serve {', '.join(missing)}")
-        if self._head is not None and request.expiry < self._head.timestamp:
-            raise InvalidInput("request.expired", f"the request expired at {request.expiry}: sign a new one")
-        if terms.owner in self._policy.denied_owners:
-            raise InvalidInput("owner.refused", f"this node does not serve the owner {terms.owner}")
+        terms = request.subscription
+        key = self._key(terms.owner, SubscriptionId(delegated_id(request.nonce)))
+        decision = self._decide(Tracked(key, terms, request.container, request.features, request))
+        if isinstance(decision, Drop):
+            raise InvalidInput(decision.code, decision.message)
+        await simulate_creation(self._chain, self._coordinator, self._signer.address, request)
         with self._journal.step():
-            key = self._book.add_request(request)
+            self._book.add_request(request)
         self._schedule.set(key, NOW)
         if self._head is not None:
             self._advance(self._head)
         return key
 
+    def report(self, owner: Address, number: SubscriptionId) -> SubscriptionReport | None:
+        """What this node knows about one subscription, None where it knows nothing."""
+        key = self._key(owner, number)
+        known = self._journal.read_subscription(key)
+        if known is None:
+            return None
+        decision = self._decide(self._book.get(key) or known[0])
+        return build_report(known[0], known[1], self._journal.read_jobs(key), decision)
 
-def check_request(request: DelegateRequest) -> None:
-    """Refuse a signed request whose parts are not those that were signed.
+    def _decide(self, tracked: Tracked) -> Decision | None:
+        """As of the newest block, None before the first."""
+        return None if self._head is None else decide(tracked, self._head, self._policy, self._block_time_s())
 
-    Raises:
-        InvalidInput: naming the part.
-    """
-    terms = request.subscription
-    if compute_container_id(request.container) != terms.container_id:
-        raise InvalidInput("request.container", "containerId is not the hash of the container: sign them together")
-    is_pull = bool(terms.mode & Mode.PULL)
-    if is_pull and request.features:
-        raise InvalidInput("request.features", "a request in pull mode carries no features: leave them empty")
-    if not is_pull and keccak(request.features) != terms.features_hash:
-        raise InvalidInput("request.features", "featuresHash is not the hash of the features: sign them together")
-    if (term := unsupported_term(terms)) is not None:
-        raise InvalidInput("terms.unsupported", f"this node does not know the term {term}")
+    def _key(self, owner: Address, number: SubscriptionId) -> SubscriptionKey:
+        return SubscriptionKey(self._chain_id, self._coordinator, owner, number)

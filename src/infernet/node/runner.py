@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 
 import structlog
 
-from infernet.errors import InvalidInput, JobRejected, RetryLater
+from infernet.errors import InfernetError, JobRejected, RetryLater, is_endpoint_error
 from infernet.ports import Chain, Clock, Container
 from infernet.protocol.calldata import decode_model_features, encode_get_model_features
 from infernet.protocol.decision import Tracked
@@ -18,7 +18,7 @@ from infernet.store.journal import Job
 from infernet.types import Address, BlockRef, Call, Hash32, Timestamp
 
 MAX_ATTEMPTS = 5
-MAX_BACKOFF_S = 60.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 60.0
 log = structlog.get_logger()
 
 
@@ -35,27 +35,29 @@ class Runner:
         self._node = node
         self._clock = clock
 
-    async def run(self, job: Job, tracked: Tracked, recent_blocks: tuple[BlockRef, ...]) -> Job:
+    async def run(self, job: Job, tracked: Tracked, recent_blocks: Callable[[], tuple[BlockRef, ...]]) -> Job:
         """The job with its output, state `computed`; or `failed`, with the reason.
 
         An endpoint that does not answer is asked again until it does; a container that breaks gets `MAX_ATTEMPTS`.
+
+        Args:
+            recent_blocks: the newest followed blocks, oldest first, asked for anew in each try: a reorg replaces them.
         """
-        while True:
+        for tries in count():
             try:
-                features = await self._fetch_features(job, tracked, recent_blocks)
+                features = await self._fetch_features(job, tracked, recent_blocks())
                 output = await self._run_chain(tracked.container, features)
-            except (JobRejected, InvalidInput) as error:
-                return replace(job, state="failed", code=error.code, note=error.message)
-            except RetryLater as error:
-                if not error.code.startswith("chain."):
+            except InfernetError as error:
+                if not is_endpoint_error(error):
                     job = replace(job, attempts=job.attempts + 1)
-                    if job.attempts >= MAX_ATTEMPTS:
+                    if not isinstance(error, RetryLater) or job.attempts >= MAX_ATTEMPTS:
                         return replace(job, state="failed", code=error.code, note=error.message)
-                pause_s = min(MAX_BACKOFF_S, 0.5 * 2**job.attempts)
+                pause_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(tries, 16))
                 log.warning("job.retry", job=job.key, code=error.code, reason=error.message, pause_s=pause_s)
                 await self._clock.sleep(pause_s)
             else:
                 return replace(job, state="computed", output=output, proof=b"", code="", note="")
+        raise AssertionError("the loop ends by returning")
 
     async def _fetch_features(self, job: Job, tracked: Tracked, recent_blocks: tuple[BlockRef, ...]) -> bytes:
         if not tracked.subscription.mode & Mode.PULL:
@@ -75,17 +77,22 @@ class Runner:
         low, high = 0, recent_blocks[-1].number
         while low < high:
             middle = (low + high) // 2
-            block = await self._chain.fetch_block(middle)
-            if block is None:
-                raise RetryLater("chain.no_block", f"the endpoint has no block {middle}")
-            low, high = (low, middle) if block.timestamp >= time else (middle + 1, high)
-        found = await self._chain.fetch_block(low)
-        if found is None:
-            raise RetryLater("chain.no_block", f"the endpoint has no block {low}")
+            low, high = (low, middle) if (await self._fetch_block(middle)).timestamp >= time else (middle + 1, high)
+        found = await self._fetch_block(low)
+        if found.timestamp < time:
+            raise RetryLater("chain.behind", f"the chain has no block of time {time} yet, though it had one")
         return found.hash
+
+    async def _fetch_block(self, number: int) -> BlockRef:
+        block = await self._chain.fetch_block(number)
+        if block is None:
+            raise RetryLater("chain.no_block", f"the endpoint has no block {number}")
+        return block
 
     async def _run_chain(self, container: str, features: bytes) -> bytes:
         """The containers one after the other, each fed the output of the one before."""
         for name in split_chain(container):
+            if name not in self._containers:
+                raise JobRejected("container.not_served", f"this node does not serve {name} any more")
             features = await self._containers[name].run(features)
         return features

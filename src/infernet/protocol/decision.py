@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, keccak, split_chain
-from infernet.protocol.interval import compute_interval, compute_interval_end, compute_interval_start
+from infernet.protocol.interval import MAX_INTERVAL, compute_interval, compute_interval_end, compute_interval_start
 from infernet.protocol.subscription import DelegateRequest, Mode, Subscription
 from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp
 
@@ -106,14 +106,16 @@ def decide(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: int =
         block_time_s: seconds between blocks. An answer lands a block after the head, so an interval that ends before
             that is already over.
     """
-    return _refuse(tracked, policy) or _schedule(tracked, head, policy, block_time_s)
+    return find_refusal(tracked.subscription, tracked.container, policy) or _schedule(
+        tracked, head, policy, block_time_s
+    )
 
 
-def _refuse(tracked: Tracked, policy: Policy) -> Drop | None:
-    terms = tracked.subscription
+def find_refusal(terms: Subscription, container: str, policy: Policy) -> Drop | None:
+    """Why this node never serves such a subscription, None where it would."""
     if unsupported := unsupported_term(terms):
         return Drop("terms.unsupported", f"this node does not know the term {unsupported}")
-    missing = [name for name in split_chain(tracked.container) if name not in policy.containers]
+    missing = [name for name in split_chain(container) if name not in policy.containers]
     if missing:
         return Drop("container.not_served", f"this node does not serve {', '.join(missing)}")
     if terms.owner in policy.denied_owners or (policy.allowed_owners and terms.owner not in policy.allowed_owners):
@@ -138,29 +140,40 @@ def unsupported_term(terms: Subscription) -> str | None:
 
 def _schedule(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: int) -> Decision:
     terms = tracked.subscription
-    if tracked.created_block is None and tracked.request is None:
-        return Drop("orphaned", "the block that created this subscription is no longer part of the chain")
-    if tracked.created_block is None and tracked.request is not None and head.timestamp > tracked.request.expiry:
-        return Drop("request.expired", f"the signed request expired at {tracked.request.expiry}")
+    if tracked.created_block is None:
+        if tracked.request is None:
+            return Drop("orphaned", "the block that created this subscription is no longer part of the chain")
+        if head.timestamp + block_time_s > tracked.request.expiry:
+            return Drop("request.expired", f"the signed request expired at {tracked.request.expiry}")
     if head.timestamp < terms.active_at:
         return Wait(Timestamp(terms.active_at), "not_active")
+    if _count_intervals(terms, head) > min(terms.frequency, MAX_INTERVAL) or tracked.is_complete:
+        return Drop("completed", "every interval of this subscription is over")
     interval = compute_interval(terms.active_at, terms.period, head.timestamp)
     ends_at = compute_interval_end(terms.active_at, terms.period, interval)
-    if interval > terms.frequency or tracked.is_complete:
-        return Drop("completed", "every interval of this subscription is over")
     taken = tracked.interval == interval and tracked.delivered >= terms.redundancy
-    if taken or tracked.answered >= interval or (ends_at is not None and head.timestamp + block_time_s >= ends_at):
+    if taken or tracked.answered >= interval or is_too_late(ends_at, head, block_time_s):
         if ends_at is None or interval >= terms.frequency:
             return Drop("completed", "this subscription has no interval left for this node")
         return Wait(ends_at, "interval.done")
     starts_at = compute_interval_start(terms.active_at, terms.period, interval)
     if terms.node == ZERO_ADDRESS:
-        turn_at = starts_at + compute_turn_delay(tracked.key, interval, policy.node, policy.turn_window_s)
+        turn_at = Timestamp(starts_at + compute_turn_delay(tracked.key, interval, policy.node, policy.turn_window_s))
         if head.timestamp < turn_at:
-            return Wait(Timestamp(turn_at), "turn")
+            return Wait(turn_at if ends_at is None else min(turn_at, ends_at), "turn")
     if head.base_fee > terms.max_gas_price:
         return Wait(Timestamp(head.timestamp + 1), "gas.price")
     return Run(interval, starts_at, ends_at)
+
+
+def _count_intervals(terms: Subscription, head: BlockRef) -> int:
+    """Intervals begun, those beyond the contract's uint32 too: there `getSubscriptionInterval` reverts for ever."""
+    return (head.timestamp - terms.active_at) // terms.period + 1 if terms.period else 1
+
+
+def is_too_late(ends_at: Timestamp | None, head: BlockRef, block_time_s: int) -> bool:
+    """True where the block after `head` will most likely not be within an interval that ends at `ends_at`."""
+    return ends_at is not None and head.timestamp + block_time_s >= ends_at
 
 
 def compute_turn_delay(key: SubscriptionKey, interval: Interval, node: Address, window_s: int) -> int:

@@ -108,19 +108,18 @@ def _decode(specs: Sequence[TensorSpec], data: bytes) -> Arrays:
     try:
         parts = split_dynamic(data, len(specs))
     except InvalidInput as error:
-        raise _unexpected(specs, error) from error
+        raise _unexpected(specs[0], error) from error
     arrays: Arrays = {}
     for spec, part in zip(specs, parts, strict=True):
         try:
             arrays[spec.name] = _decode_one(spec, part)
         except InvalidInput as error:
-            raise _unexpected([spec], error) from error
+            raise _unexpected(spec, error) from error
     return arrays
 
 
-def _unexpected(specs: Sequence[TensorSpec], error: InvalidInput) -> InvalidInput:
-    expected = ", ".join(f"{spec.name} should be {_describe(spec)}" for spec in specs)
-    return InvalidInput(error.code, f"{expected}, but {error.message}")
+def _unexpected(spec: TensorSpec, error: InvalidInput) -> InvalidInput:
+    return InvalidInput(error.code, f"{spec.name} should be {_describe(spec)}, but {error.message}")
 
 
 def _list_one(spec: TensorSpec, array: NDArray[Any]) -> Sequence[Any]:

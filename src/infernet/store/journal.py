@@ -39,6 +39,8 @@ from infernet.types import (
 SCHEMA_VERSION = 1
 OPEN_STATES = ("accepted", "computed", "signed", "sent")
 JobState = Literal["accepted", "computed", "signed", "sent", "delivered", "failed", "dropped"]
+_WHERE_HERE = "chain_id = ? AND coordinator = ?"
+_WHERE_DONE = "state IN ('delivered', 'failed', 'dropped')"
 _WHERE_KEY = "chain_id = ? AND coordinator = ? AND owner = ? AND id = ?"
 
 
@@ -77,6 +79,21 @@ class PendingTransaction:
     sent_block: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fulfilment:
+    """An answer that the chain counted in a block that may still be undone.
+
+    Attributes:
+        interval_before, delivered_before, answered_before: the subscription's progress before it.
+    """
+
+    job: JobKey
+    node: Address
+    interval_before: Interval
+    delivered_before: int
+    answered_before: Interval
+
+
 class Journal:
     """One node's memory. One process at a time."""
 
@@ -84,15 +101,16 @@ class Journal:
         """Open or create the journal.
 
         Raises:
-            NodeMisconfigured: another node holds it, or a newer version wrote it.
+            NodeMisconfigured: another node holds it, another version wrote it, or it is no journal.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _take_lock(path)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
         self._depth = 0
-        self._migrate(path)
+        self._lock = _take_lock(path)
+        try:
+            self._db = _open_database(path)
+            self._migrate(path)
+        except BaseException:
+            self._lock.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +131,7 @@ class Journal:
             schema = resources.files("infernet.store").joinpath("schema.sql").read_text(encoding="utf-8")
             self._db.executescript(f"BEGIN;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         elif version != SCHEMA_VERSION:
+            self._db.close()
             raise NodeMisconfigured(
                 "journal.version",
                 f"the journal {path} has version {version}, this node reads {SCHEMA_VERSION}: use the Infernet that "
@@ -121,47 +140,54 @@ class Journal:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Everything written inside is on disk together, or not at all. Steps may nest."""
-        if self._depth == 0:
-            self._db.execute("BEGIN IMMEDIATE")
+        """Everything written inside is on disk together, or not at all. Steps may nest: an inner one that fails takes
+        back its own writes. Nothing may be awaited inside.
+        """
+        name = f"step_{self._depth}"
+        self._db.execute(f"SAVEPOINT {name}" if self._depth else "BEGIN IMMEDIATE")
         self._depth += 1
         try:
             yield
         except BaseException:
             self._depth -= 1
-            if self._depth == 0:
-                self._db.execute("ROLLBACK")
+            self._db.execute(f"ROLLBACK TO {name}" if self._depth else "ROLLBACK")
             raise
         self._depth -= 1
-        if self._depth == 0:
-            self._db.execute("COMMIT")
+        self._db.execute(f"RELEASE {name}" if self._depth else "COMMIT")
 
     # --- blocks ---------------------------------------------------------------------------------------------------
 
-    def read_blocks(self, chain_id: ChainId) -> list[BlockRef]:
-        """The followed blocks that are kept, oldest first."""
+    def read_blocks(self, chain_id: ChainId, coordinator: Address) -> list[BlockRef]:
+        """The blocks followed for a Coordinator that are kept, oldest first."""
         rows = self._db.execute(
-            "SELECT number, hash, parent_hash, timestamp, base_fee, gas_limit FROM blocks WHERE chain_id = ? "
-            "ORDER BY number",
-            (chain_id,),
+            "SELECT number, hash, parent_hash, timestamp, base_fee, gas_limit FROM blocks WHERE chain_id = ? AND "
+            "coordinator = ? ORDER BY number",
+            (chain_id, coordinator),
         )
         return [
             BlockRef(number, Hash32(digest), Hash32(parent), Timestamp(timestamp), Wei(base_fee), Gas(gas_limit))
             for number, digest, parent, timestamp, base_fee, gas_limit in rows
         ]
 
-    def add_blocks(self, chain_id: ChainId, blocks: Iterable[BlockRef], keep: int) -> None:
-        """Append followed blocks and forget those more than `keep` below the newest."""
-        rows = [(chain_id, b.number, b.hash, b.parent_hash, b.timestamp, b.base_fee, b.gas_limit) for b in blocks]
+    def add_blocks(self, chain_id: ChainId, coordinator: Address, blocks: Iterable[BlockRef], keep: int) -> None:
+        """Append followed blocks and forget those more than `keep` below the newest, with what undoes them."""
+        rows = [
+            (chain_id, coordinator, b.number, b.hash, b.parent_hash, b.timestamp, b.base_fee, b.gas_limit)
+            for b in blocks
+        ]
+        horizon = (chain_id, coordinator, max((row[2] for row in rows), default=0) - keep)
         with self.step():
-            self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            horizon = max((row[1] for row in rows), default=0) - keep
-            self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND number < ?", (chain_id, horizon))
-            self._db.execute("DELETE FROM fulfilments WHERE chain_id = ? AND block_number < ?", (chain_id, horizon))
+            self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND coordinator = ? AND number <= ?", horizon)
+            self._db.execute(
+                "DELETE FROM fulfilments WHERE chain_id = ? AND coordinator = ? AND block_number <= ?", horizon
+            )
 
-    def remove_blocks_above(self, chain_id: ChainId, number: int) -> None:
+    def remove_blocks_above(self, chain_id: ChainId, coordinator: Address, number: int) -> None:
         """Forget the followed blocks above a number."""
-        self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND number > ?", (chain_id, number))
+        self._db.execute(
+            "DELETE FROM blocks WHERE chain_id = ? AND coordinator = ? AND number > ?", (chain_id, coordinator, number)
+        )
 
     # --- subscriptions --------------------------------------------------------------------------------------------
 
@@ -187,15 +213,21 @@ class Journal:
     def read_subscription(self, key: SubscriptionKey) -> tuple[Tracked, int | None] | None:
         """A subscription and the block that ended it (None while it is open)."""
         row = self._db.execute(f"SELECT * FROM subscriptions WHERE {_WHERE_KEY}", key).fetchone()  # noqa: S608
-        return None if row is None else (_tracked(row), row[10])
+        if row is None:
+            return None
+        (answered,) = self._db.execute(
+            f"SELECT max(interval) FROM jobs WHERE {_WHERE_KEY} AND {_WHERE_DONE}",  # noqa: S608
+            key,
+        ).fetchone()
+        return _tracked(row, Interval(answered or 0)), row[10]
 
     def read_open_subscriptions(self, chain_id: ChainId, coordinator: Address) -> Iterator[Tracked]:
         """Every subscription that may still be answered, with what this node has answered of it."""
         answered = {
             SubscriptionKey(*row[:4]): Interval(row[4])
             for row in self._db.execute(
-                "SELECT chain_id, coordinator, owner, id, max(interval) FROM jobs WHERE chain_id = ? AND "
-                "coordinator = ? AND state IN ('delivered', 'failed', 'dropped') GROUP BY 1, 2, 3, 4",
+                f"SELECT chain_id, coordinator, owner, id, max(interval) FROM jobs WHERE {_WHERE_HERE} AND "  # noqa: S608
+                f"{_WHERE_DONE} GROUP BY 1, 2, 3, 4",
                 (chain_id, coordinator),
             )
         }
@@ -206,36 +238,70 @@ class Journal:
         for row in rows:
             yield _tracked(row, answered.get(SubscriptionKey(*row[:4]), Interval(0)))
 
-    def read_subscriptions_since(self, chain_id: ChainId, coordinator: Address, number: int) -> list[Tracked]:
+    def read_subscriptions_since(self, chain_id: ChainId, coordinator: Address, number: int) -> list[SubscriptionKey]:
         """Subscriptions that blocks above `number` created or ended."""
         rows = self._db.execute(
-            "SELECT * FROM subscriptions WHERE chain_id = ? AND coordinator = ? AND "
+            "SELECT chain_id, coordinator, owner, id FROM subscriptions WHERE chain_id = ? AND coordinator = ? AND "
             "(created_block > ? OR ended_block > ?)",
             (chain_id, coordinator, number, number),
         )
-        return [_tracked(row) for row in rows.fetchall()]
+        return [SubscriptionKey(*row) for row in rows.fetchall()]
+
+    def remove_subscription(self, key: SubscriptionKey) -> None:
+        """Forget a subscription that is not part of the chain, and this node's work on it."""
+        with self.step():
+            self._db.execute(f"DELETE FROM subscriptions WHERE {_WHERE_KEY}", key)  # noqa: S608
+            self.remove_jobs(key)
+
+    def remove_progress(self, chain_id: ChainId, coordinator: Address) -> None:
+        """Forget everything that was read from the chain; requests signed off chain stay, as new ones."""
+        where, which = _WHERE_HERE, (chain_id, coordinator)
+        with self.step():
+            for table in ("blocks", "fulfilments", "jobs"):
+                self._db.execute(f"DELETE FROM {table} WHERE {where}", which)  # noqa: S608
+            self._db.execute(f"DELETE FROM subscriptions WHERE {where} AND signature IS NULL", which)  # noqa: S608
+            self._db.execute(
+                f"UPDATE subscriptions SET created_block = NULL, ended_block = NULL, interval = 0, delivered = 0 WHERE {where}",  # noqa: E501, S608
+                which,
+            )
 
     # --- fulfilments ----------------------------------------------------------------------------------------------
 
-    def add_fulfilment(self, key: SubscriptionKey, event: SubscriptionFulfilled) -> None:
-        """Note an answer that the chain counted."""
+    def add_fulfilment(self, before: Tracked, event: SubscriptionFulfilled) -> None:
+        """Note an answer that the chain counted, and what was counted before it."""
         self._db.execute(
-            "INSERT OR REPLACE INTO fulfilments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*key, event.interval, event.redundancy, event.node, event.tx_hash, event.block_number),
+            "INSERT OR REPLACE INTO fulfilments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *before.key,
+                event.interval,
+                event.redundancy,
+                event.node,
+                event.tx_hash,
+                event.block_number,
+                before.interval,
+                before.delivered,
+                before.answered,
+            ),
         )
 
-    def remove_fulfilments_above(
-        self, chain_id: ChainId, coordinator: Address, number: int
-    ) -> list[tuple[SubscriptionKey, Interval, int, Address]]:
-        """Take back the answers that blocks above `number` counted: (subscription, interval, ordinal, node)."""
+    def remove_fulfilments_above(self, chain_id: ChainId, coordinator: Address, number: int) -> list[Fulfilment]:
+        """Take back the answers that blocks above `number` counted, the newest first."""
         where = "chain_id = ? AND coordinator = ? AND block_number > ?"
         rows = self._db.execute(
-            f"SELECT chain_id, coordinator, owner, id, interval, redundancy, node FROM fulfilments WHERE {where} "  # noqa: S608
-            "ORDER BY interval DESC, redundancy DESC",
+            f"SELECT * FROM fulfilments WHERE {where} ORDER BY interval DESC, redundancy DESC",  # noqa: S608
             (chain_id, coordinator, number),
         ).fetchall()
         self._db.execute(f"DELETE FROM fulfilments WHERE {where}", (chain_id, coordinator, number))  # noqa: S608
-        return [(SubscriptionKey(*row[:4]), Interval(row[4]), row[5], Address(row[6])) for row in rows]
+        return [
+            Fulfilment(
+                JobKey(SubscriptionKey(*row[:4]), Interval(row[4])),
+                Address(row[6]),
+                Interval(row[9]),
+                row[10],
+                Interval(row[11]),
+            )
+            for row in rows
+        ]
 
     # --- jobs -----------------------------------------------------------------------------------------------------
 
@@ -285,6 +351,13 @@ class Journal:
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE chain_id = ? GROUP BY state", (chain_id,))
         return dict(rows.fetchall())
 
+    def remove_job(self, key: JobKey) -> None:
+        """Forget one job: its subscription's interval may be answered anew."""
+        self._db.execute(
+            f"DELETE FROM jobs WHERE {_WHERE_KEY} AND interval = ?",  # noqa: S608
+            (*key.subscription, key.interval),
+        )
+
     def remove_jobs(self, subscription: SubscriptionKey) -> None:
         """Forget the jobs of a subscription whose id now means other terms."""
         self._db.execute(f"DELETE FROM jobs WHERE {_WHERE_KEY}", subscription)  # noqa: S608
@@ -311,9 +384,12 @@ class Journal:
             ),
         )
 
-    def close_transactions(self, hashes: Sequence[TxHash], state: Literal["mined", "replaced", "pending"]) -> None:
-        """Note what became of transactions (`pending` again after a reorg)."""
-        self._db.executemany("UPDATE transactions SET state = ? WHERE hash = ?", [(state, h) for h in hashes])
+    def close_transactions(self, hashes: Sequence[TxHash], state: Literal["mined", "replaced", "pending"]) -> int:
+        """Note what became of transactions (`pending` again after a reorg); answers how many of them are known."""
+        changed = self._db.executemany(
+            "UPDATE transactions SET state = ? WHERE hash = ?", [(state, tx_hash) for tx_hash in hashes]
+        )
+        return max(0, changed.rowcount)
 
     def reopen_transactions(self, chain_id: ChainId, account: Address, nonce: int) -> None:
         """After a reorg: transactions from that nonce on are in no block any more."""
@@ -349,7 +425,11 @@ class Journal:
 
 
 def _take_lock(path: Path) -> Any:
-    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("w")
+    except OSError as error:
+        raise _unusable(path, error.strerror) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -358,6 +438,25 @@ def _take_lock(path: Path) -> Any:
             "journal.in_use", f"another node uses the journal {path}: stop it, or give this one its own journal path"
         ) from error
     return lock
+
+
+def _open_database(path: Path) -> sqlite3.Connection:
+    database = None
+    try:
+        database = sqlite3.connect(path, isolation_level=None)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+    except sqlite3.DatabaseError as error:
+        if database is not None:
+            database.close()
+        raise _unusable(path, str(error)) from error
+    return database
+
+
+def _unusable(path: Path, reason: object) -> NodeMisconfigured:
+    return NodeMisconfigured(
+        "journal.unusable", f"{path} cannot be used as a journal ({reason}): give another path in [journal]"
+    )
 
 
 def _tracked(row: tuple[Any, ...], answered: Interval = Interval(0)) -> Tracked:

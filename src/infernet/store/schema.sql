@@ -1,8 +1,9 @@
 -- The journal of a node: every step is written here before it has an effect outside.
 CREATE TABLE blocks (              -- the newest blocks that were followed, to find where a reorg begins
-    chain_id INTEGER NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, parent_hash BLOB NOT NULL,
+    chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, number INTEGER NOT NULL,
+    hash BLOB NOT NULL, parent_hash BLOB NOT NULL,
     timestamp INTEGER NOT NULL, base_fee INTEGER NOT NULL, gas_limit INTEGER NOT NULL,
-    PRIMARY KEY (chain_id, number)
+    PRIMARY KEY (chain_id, coordinator, number)
 ) WITHOUT ROWID;
 
 CREATE TABLE subscriptions (
@@ -10,7 +11,7 @@ CREATE TABLE subscriptions (
     terms BLOB NOT NULL,           -- abi.encode(Subscription)
     container TEXT NOT NULL, features BLOB NOT NULL,
     expiry INTEGER, signature BLOB,-- of the signed request, where it was signed off chain
-    created_block INTEGER,         -- NULL: signed but not on chain, or orphaned by a reorg
+    created_block INTEGER,         -- NULL: signed but not on chain
     ended_block INTEGER,           -- cancelled or completed
     interval INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (chain_id, coordinator, owner, id)
@@ -21,9 +22,10 @@ CREATE TABLE fulfilments (         -- answers the chain counted in its newest bl
     chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,
     interval INTEGER NOT NULL, redundancy INTEGER NOT NULL, node TEXT NOT NULL,
     tx_hash BLOB NOT NULL, block_number INTEGER NOT NULL,
+    interval_before INTEGER NOT NULL, delivered_before INTEGER NOT NULL, answered_before INTEGER NOT NULL,
     PRIMARY KEY (chain_id, coordinator, owner, id, interval, redundancy)
 ) WITHOUT ROWID;
-CREATE INDEX fulfilments_by_block ON fulfilments (chain_id, block_number);
+CREATE INDEX fulfilments_by_block ON fulfilments (chain_id, coordinator, block_number);
 
 CREATE TABLE jobs (                -- one answer that this node owes
     chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,

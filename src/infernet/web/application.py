@@ -6,15 +6,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infernet.errors import InfernetError, InvalidInput, JobRejected, RetryLater
 
 MAX_BODY_BYTES = 1_000_000
+_STATUS_OF_CODE = {"request.too_large": 413, "subscription.unknown": 404, "chain.not_served": 404}
+_STATUS_OF_KIND = {InvalidInput: 400, JobRejected: 422, RetryLater: 503}
+
+log = structlog.get_logger()
 
 __all__ = ["JSONResponse", "Request", "Response", "Route", "build_application", "read_json"]
 
@@ -22,7 +27,13 @@ __all__ = ["JSONResponse", "Request", "Response", "Route", "build_application", 
 def build_application(routes: Sequence[Route]) -> Starlette:
     """The application of these routes."""
     return Starlette(
-        routes=list(routes), exception_handlers={InfernetError: _answer_error, HTTPException: _answer_http_error}
+        routes=list(routes),
+        exception_handlers={
+            InfernetError: _answer_error,
+            HTTPException: _answer_http_error,
+            ClientDisconnect: _answer_nobody,
+            Exception: _answer_unexpected,
+        },
     )
 
 
@@ -46,14 +57,26 @@ async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Any:
 async def _answer_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, InfernetError):
         raise error
-    status = {InvalidInput: 400, JobRejected: 422, RetryLater: 503}.get(type(error), 500)
-    if error.code == "request.too_large":
-        status = 413
-    return JSONResponse({"error": {"code": error.code, "message": error.message}}, status_code=status)
+    status = _STATUS_OF_CODE.get(error.code) or _STATUS_OF_KIND.get(type(error), 500)
+    return _build_answer(status, error.code, error.message)
 
 
 async def _answer_http_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    content = {"error": {"code": f"http.{error.status_code}", "message": error.detail}}
-    return JSONResponse(content, status_code=error.status_code, headers=error.headers)
+    return _build_answer(error.status_code, f"http.{error.status_code}", error.detail, error.headers)
+
+
+async def _answer_nobody(_: Request, error: Exception) -> Response:
+    return _build_answer(400, "request.aborted", "the request ended before its body did")
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: the details are for the operator's log alone."""
+    log.error("http.failed", path=request.url.path[:200], error=repr(error))
+    return _build_answer(500, "node.failed", "the node failed to answer: its operator finds the reason in the log")
+
+
+def _build_answer(status: int, code: str, message: str, headers: Any = None) -> Response:
+    text = message.encode("utf-8", "replace").decode()  # what a stranger sent may hold half of a surrogate pair
+    return JSONResponse({"error": {"code": code, "message": text}}, status_code=status, headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 from typing import Self
@@ -12,6 +13,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from infernet.errors import NodeMisconfigured
+
+_BACKLOG = 1024
 
 
 class _Server(uvicorn.Server):
@@ -38,18 +41,22 @@ class HttpServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://[{self._host}]:{self._port}" if ":" in self._host else f"http://{self._host}:{self._port}"
 
     async def __aenter__(self) -> Self:
-        listener = _bind(self._host, self._port)
+        listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
-        while not self._server.started and not self._task.done():  # noqa: ASYNC110 (uvicorn has no event for it)
-            await asyncio.sleep(0.01)
+        try:
+            while not self._server.started and not self._task.done():  # noqa: ASYNC110 (uvicorn has no event for it)
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -59,14 +66,25 @@ class HttpServer:
             self._server = self._task = None
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
-        raise NodeMisconfigured(
-            "port.in_use", f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set another port"
-        ) from error
+        raise _explain(host, port, error) from error
     return listener
+
+
+def _explain(host: str, port: int, error: Exception) -> NodeMisconfigured:
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.EADDRINUSE:
+        return NodeMisconfigured(
+            "port.in_use", f"port {port} of {host} is in use: stop what listens there, or set another API port"
+        )
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if code == errno.EACCES:
+        return NodeMisconfigured("port.forbidden", f"{reason}: port {port} needs root, set an API port above 1023")
+    return NodeMisconfigured("api.unusable", f"cannot listen on {host}, port {port} ({reason}): correct the API's host")

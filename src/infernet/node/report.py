@@ -1,0 +1,36 @@
+"""What a node says about one subscription, so that its owner sees why there is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infernet.protocol.decision import Decision, Drop, Run, Tracked, Wait
+from infernet.store.journal import Job
+from infernet.types import JobReport, SubscriptionReport
+
+
+def build_report(
+    tracked: Tracked, ended_block: int | None, jobs: Iterable[Job], decision: Decision | None
+) -> SubscriptionReport:
+    """The report on a subscription: what the node would do with it now, and what it did."""
+    code, reason = _describe(decision) if ended_block is None else ("over", f"block {ended_block} ended it")
+    return SubscriptionReport(
+        container=tracked.container,
+        created_block=tracked.created_block,
+        code=code,
+        reason=reason,
+        jobs=tuple(
+            JobReport(job.key.interval, job.state, job.code, job.note, job.attempts, job.tx_hash) for job in jobs
+        ),
+    )
+
+
+def _describe(decision: Decision | None) -> tuple[str, str]:
+    match decision:
+        case Drop(code=code, message=message):
+            return code, message
+        case Wait(until=until, code=code):
+            return code, f"nothing to do before the chain's clock shows {until}"
+        case Run(interval=interval):
+            return "due", f"interval {interval} is to be answered"
+    return "starting", "the node has not seen the chain's head yet"

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryLater
+from infernet.web import HttpServer, JSONResponse, Request, Response, Route, build_application, read_json
+
+ERRORS: dict[str, Exception] = {
+    "invalid": InvalidInput("a.b", "wrong"),
+    "rejected": JobRejected("a.b", "never"),
+    "later": RetryLater("a.b", "not now"),
+    "misconfigured": NodeMisconfigured("a.b", "operator"),
+    "bug": ValueError("secret words"),
+    "surrogate": InvalidInput("a.b", "half \ud800 a pair"),
+}
+
+
+async def echo(request: Request) -> Response:
+    return JSONResponse(await read_json(request, 1000))
+
+
+async def fail(request: Request) -> Response:
+    raise ERRORS[request.path_params["name"]]
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    routes = [Route("/echo", echo, methods=["POST"]), Route("/fail/{name}", fail)]
+    async with HttpServer(build_application(routes), "127.0.0.1", 0) as server:
+        yield server.url
+
+
+async def fetch(method: str, url: str, **options: Any) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.request(method, url, **options) as response:
+        return response.status, await response.json()
+
+
+async def test_json_comes_back(url: str) -> None:
+    assert await fetch("POST", url + "/echo", data=b'{"a": 1}') == (200, {"a": 1})
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 900, b"1" * 999 + b"x"])
+async def test_a_body_that_is_no_json_is_refused(url: str, body: bytes) -> None:
+    status, answer = await fetch("POST", url + "/echo", data=body)
+    assert (status, answer["error"]["code"]) == (400, "request.not_json")
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(url: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b" " * 1000
+            await asyncio.sleep(0)
+
+    status, answer = await fetch("POST", url + "/echo", data=endless())
+    assert (status, answer["error"]["code"]) == (413, "request.too_large")
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("invalid", 400), ("rejected", 422), ("later", 503), ("misconfigured", 500)]
+)
+async def test_every_kind_of_error_has_its_status(url: str, name: str, status: int) -> None:
+    found, answer = await fetch("GET", f"{url}/fail/{name}")
+    assert found == status
+    assert answer == {"error": {"code": "a.b", "message": str(ERRORS[name])}}
+
+
+async def test_a_fault_of_the_node_tells_a_stranger_nothing(url: str) -> None:
+    status, answer = await fetch("GET", url + "/fail/bug")
+    assert (status, answer["error"]["code"]) == (500, "node.failed")
+    assert "secret" not in str(answer)
+
+
+async def test_half_a_surrogate_pair_in_a_message_is_replaced(url: str) -> None:
+    status, answer = await fetch("GET", url + "/fail/surrogate")
+    assert (status, answer["error"]["message"]) == (400, "half ? a pair")
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/echo", 405)])
+async def test_a_wrong_path_or_method_is_an_error_object_too(url: str, method: str, path: str, status: int) -> None:
+    found, answer = await fetch(method, url + path)
+    assert (found, answer["error"]["code"]) == (status, f"http.{status}")
+
+
+async def test_a_client_that_leaves_in_the_middle_does_no_harm(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert await fetch("POST", url + "/echo", data=b"1") == (200, 1)
+
+
+async def test_a_port_in_use_is_said_so() -> None:
+    application = build_application([])
+    async with HttpServer(application, "127.0.0.1", 0) as first:
+        port = int(first.url.rsplit(":", 1)[1])
+        with pytest.raises(NodeMisconfigured) as caught:
+            await HttpServer(application, "127.0.0.1", port).__aenter__()
+    assert (caught.value.code, str(port) in caught.value.message) == ("port.in_use", True)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "300.1.1.1", "192.0.2.1", "a" * 70 + ".b"])
+async def test_a_host_that_is_not_this_machine_is_said_so(host: str) -> None:
+    with pytest.raises(NodeMisconfigured) as caught:
+        await HttpServer(build_application([]), host, 0).__aenter__()
+    assert caught.value.code == "api.unusable"
+
+
+async def test_the_port_is_free_again_after_the_end() -> None:
+    async with HttpServer(build_application([]), "127.0.0.1", 0) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+    with socket.create_server(("127.0.0.1", port)):
+        pass

@@ -1,0 +1,84 @@
+"""Writes the generated parts of the documents: docs/cli.md, docs/errors.md and every marked block.
+
+    python tools/docs.py            write
+    python tools/docs.py --check    compare with what is there; exit 1 and name each file that differs
+
+A marked block stands between `<!-- generated: NAME -->` and `<!-- end -->`. All of it comes from the code and the
+compiled contracts, so a document cannot fall behind them unseen.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from docs_api import render_routes
+from docs_cli import render_commands
+from docs_contracts import render_consumer_functions, render_errors, render_events, render_functions, render_terms
+from docs_errors import render_codes, render_outcomes
+from docs_make import render_targets
+from docs_manifest import render_manifest, render_tensor
+from docs_settings import render_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
+BLOCKS: dict[str, Callable[[], str]] = {
+    "consumer-functions": render_consumer_functions,
+    "contract-errors": render_errors,
+    "contract-events": render_events,
+    "contract-functions": render_functions,
+    "job-outcomes": render_outcomes,
+    "make-targets": render_targets,
+    "manifest": render_manifest,
+    "manifest-tensor": render_tensor,
+    "routes": render_routes,
+    "settings": render_settings,
+    "terms": render_terms,
+}
+PAGES: dict[str, Callable[[], str]] = {"docs/cli.md": render_commands, "docs/errors.md": render_codes}
+
+
+def render_document(text: str) -> str:
+    """The document with its marked blocks as they should be."""
+
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in BLOCKS:
+            raise SystemExit(f"docs: there is no generated block {name!r}; there is {', '.join(sorted(BLOCKS))}")
+        return f"{match[1]}{BLOCKS[name]().strip()}\n{match[4]}"
+
+    return BLOCK.sub(replace, text)
+
+
+def render_all(root: Path) -> dict[Path, str]:
+    """Every document with a generated part, as it should be."""
+    rendered = {root / name: render().strip() + "\n" for name, render in PAGES.items()}
+    for path in (*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))):
+        if path in rendered:
+            continue
+        text = path.read_text(encoding="utf-8")
+        if "<!-- generated: " in text:
+            rendered[path] = render_document(text)
+    return rendered
+
+
+def main(arguments: list[str], root: Path = ROOT) -> int:
+    """Write or check; the exit code."""
+    if arguments not in ([], ["--check"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    rendered = render_all(root)
+    differing = [p for p, text in rendered.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    if arguments:
+        for path in differing:
+            print(f"docs: {path.relative_to(root)} differs from the code: run make docs", file=sys.stderr)
+        return 1 if differing else 0
+    for path in differing:
+        path.write_text(rendered[path], encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
