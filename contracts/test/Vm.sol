@@ -30,6 +30,7 @@ interface Vm {
     function etch(address target, bytes calldata code) external;
     function expectCall(address target, bytes calldata data, uint64 times) external;
     function expectEmit(address emitter) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert() external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
