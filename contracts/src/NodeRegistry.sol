@@ -27,6 +27,11 @@ contract NodeRegistry is INodeRegistry {
     function listNode(string calldata endpoint, bytes calldata encryptionKey, string[] calldata containers) external {
         // Check
         if (bytes(endpoint).length == 0) revert EmptyEndpoint();
+        uint256 length;
+        for (uint256 i; i < containers.length; ++i) {
+            length += bytes(containers[i]).length;
+        }
+        if (length > msg.data.length) revert Overlapping(length, msg.data.length);
 
         // Effect
         Node storage node = _nodes[msg.sender];

@@ -86,6 +86,20 @@ contract NodeRegistryTest {
         registry.delistNode();
     }
 
+    /// @dev A thousand names that are all the same kilobyte of calldata.
+    function test_RevertWhen_NamesOverlap() public {
+        bytes memory data = abi.encodePacked(INodeRegistry.listNode.selector, abi.encode(96, 160, 192));
+        data = abi.encodePacked(data, abi.encode(1, bytes32("x"), 0, 1000));
+        for (uint256 i; i < 1_000; ++i) {
+            data = abi.encodePacked(data, uint256(32_000));
+        }
+        data = abi.encodePacked(data, uint256(1_024), new bytes(1_024));
+        bytes memory overlapping = abi.encodeWithSelector(INodeRegistry.Overlapping.selector, 1_024_000, data.length);
+        (bool ok, bytes memory reason) = address(registry).call(data);
+        vm.assertFalse(ok);
+        vm.assertEq(reason, overlapping);
+    }
+
     function test_RevertWhen_ThereIsNoEndpoint() public {
         vm.expectRevert(INodeRegistry.EmptyEndpoint.selector);
         registry.listNode("", "", new string[](0));

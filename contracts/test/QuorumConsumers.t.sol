@@ -135,9 +135,7 @@ contract QuorumConsumersTest is Base {
         uint32 id = agreeing.ask(limit, 3, 2);
         Subscription memory s = _termsOf(address(agreeing), 3);
         _answer(id, s, 1, 1, hex"2b");
-        vm.expectRevert(
-            abi.encodeWithSelector(ICoordinator.AlreadyDelivered.selector, address(uint160(0x1001)), 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ICoordinator.AlreadyDelivered.selector, address(uint160(0x1001)), 1));
         _answer(id, s, 1, 1, hex"2b");
     }
 

@@ -46,6 +46,10 @@ interface INodeRegistry {
 
     error NotListed(address node);
     error EmptyEndpoint();
+
+    /// @notice The names of the containers overlap in calldata.
+    error Overlapping(uint256 length, uint256 maximum);
+
     error ZeroAddress();
     error ZeroAmount();
 

@@ -15,7 +15,9 @@ import {IVerifier} from "./IVerifier.sol";
 ///   commit and reveal. `threshold`, more than half of them, must have found the same: the claim's hash and the claim
 ///   stands, or another one and it falls. The hash 0 says that there is no output to be found: it decides nothing.
 ///   A challenger deposits as much as the node's bond.
-/// - The loser's bond or deposit pays each arbiter of the majority `reward`, and the winner the rest.
+/// - A challenger that loses pays each arbiter of the majority `reward`, and the node the rest of its deposit.
+/// - A node that loses pays the same rewards; the rest of its bond is shared by the challenger and the owner of the
+///   subscription, as credits in the node registry. The owner's half is what keeps a node from challenging itself.
 /// - Time-outs: no challenge in its window, the claim stands; arbiters that do not decide in theirs, both get their own
 ///   back and the fee returns to the payer. Nobody has to act for anybody else to get out.
 /// - Arbiters and windows are the consumer's choice. A node that delivers agrees to them: it should know the
@@ -148,7 +150,7 @@ interface IOptimisticVerifier is IVerifier {
     /// @notice The only Coordinator whose subscriptions are served here.
     function COORDINATOR() external view returns (address);
 
-    /// @notice Shows that a claim on a stored model is wrong, and takes the node's bond.
+    /// @notice Shows that a claim on a stored model is wrong, and takes half of the node's bond.
     /// @param features What the model was asked.
     function refute(address owner, uint32 id, uint32 interval, bytes calldata params, bytes calldata features) external;
 

@@ -27,14 +27,14 @@ contract OnchainVerifier is Verifier, IOnchainVerifier {
 
     /// @inheritdoc IOnchainVerifier
     function storeModel(Model calldata model) external returns (bytes32 modelId) {
+        uint256 depth = model.layers.length;
+        if (depth == 0 || depth > MAX_LAYERS) revert InvalidDepth(depth);
         bytes memory data = abi.encode(model);
         modelId = keccak256(data);
         if (dataOf[modelId] != address(0)) return modelId;
 
         // Check
         if (data.length > MAX_DATA) revert ModelTooLarge(data.length);
-        uint256 depth = model.layers.length;
-        if (depth == 0 || depth > MAX_LAYERS) revert InvalidDepth(depth);
         for (uint256 i; i < depth; ++i) {
             bool last = i == depth - 1;
             bool fits = last || model.layers[i].outputs == model.layers[i + 1].inputs;

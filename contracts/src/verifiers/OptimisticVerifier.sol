@@ -128,7 +128,7 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
         emit Resolved(owner, id, interval, Status.Rejected);
 
         // Interaction
-        NODE_REGISTRY.slashBond(a.node, a.bond, msg.sender);
+        _slashShared(a, owner, a.bond);
     }
 
     /// @inheritdoc IOptimisticVerifier
@@ -269,7 +269,7 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
         address[] storage voters = _voters[_key(owner, id, interval)][decision];
         if (status == Status.Rejected) {
             creditOf[a.challenger] += a.bond;
-            _slash(a, voters);
+            _slash(a, owner, voters);
             return;
         }
         if (status == Status.Undecided) creditOf[a.challenger] += a.bond;
@@ -287,8 +287,8 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
         creditOf[a.node] += a.bond - length * reward;
     }
 
-    /// @dev The bond: the arbiters' rewards, then the challenger.
-    function _slash(Assertion storage a, address[] storage voters) private {
+    /// @dev The bond: the arbiters' rewards, then challenger and owner.
+    function _slash(Assertion storage a, address owner, address[] storage voters) private {
         uint96 reward = a.reward;
         uint96 rest = a.bond;
         uint256 length = reward == 0 ? 0 : voters.length;
@@ -296,7 +296,14 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
             rest -= reward;
             NODE_REGISTRY.slashBond(a.node, reward, voters[i]);
         }
-        NODE_REGISTRY.slashBond(a.node, rest, a.challenger);
+        _slashShared(a, owner, rest);
+    }
+
+    /// @dev Were all of it the challenger's, a node could challenge itself before others do, and risk nothing.
+    function _slashShared(Assertion storage a, address owner, uint96 amount) private {
+        uint96 half = amount / 2;
+        NODE_REGISTRY.slashBond(a.node, half, owner);
+        NODE_REGISTRY.slashBond(a.node, amount - half, a.challenger);
     }
 
     /// @dev Whether the claim's next step is its last.

@@ -48,12 +48,9 @@ contract QuorumSignatureVerifier is EIP712, Verifier, IQuorumSignatureVerifier {
         view
         returns (Verdict verdict, uint40 pendingUntil)
     {
+        // Check: as many as the terms ask for. Before decoding, where one signature could stand for thousands.
+        _checkCount(proof, claim.verifierParams);
         (bytes32 featuresHash, NodeSignature[] memory signatures) = abi.decode(proof, (bytes32, NodeSignature[]));
-
-        // Check: as many as the terms ask for.
-        if (keccak256(abi.encode(signatures.length)) != claim.verifierParams) {
-            revert QuorumMismatch(signatures.length, claim.verifierParams);
-        }
 
         // Check: distinct, bonded, and all under the same answer.
         Claim memory signed = claim;
@@ -95,6 +92,13 @@ contract QuorumSignatureVerifier is EIP712, Verifier, IQuorumSignatureVerifier {
                 )
             )
         );
+    }
+
+    /// @dev The list's length is where the second word points.
+    function _checkCount(bytes calldata proof, bytes32 params) private pure {
+        uint256 offset = uint256(bytes32(proof[32:64]));
+        uint256 count = offset < proof.length ? uint256(bytes32(proof[offset:offset + 32])) : 0;
+        if (keccak256(abi.encode(count)) != params) revert QuorumMismatch(count, params);
     }
 
     function _checkBond(address node, uint96 minBond) private view {

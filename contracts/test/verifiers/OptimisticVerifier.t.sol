@@ -115,6 +115,8 @@ contract OptimisticVerifierTest is VerifierBase {
         private
         view
     {
+        uint256 owner = registry.creditOf(OWNER);
+        vm.assertEq(owner, bond == 0 ? (MIN_BOND - count * eachArbiter) / 2 : 0);
         _assertBond(bond, 0);
         vm.assertEq(verifier.creditOf(NODE) + registry.creditOf(NODE), node);
         vm.assertEq(verifier.creditOf(CHALLENGER) + registry.creditOf(CHALLENGER), challenger);
@@ -122,7 +124,7 @@ contract OptimisticVerifierTest is VerifierBase {
             uint256 credit = verifier.creditOf(arbiters[i]) + registry.creditOf(arbiters[i]);
             vm.assertEq(credit, i < count ? eachArbiter : 0);
         }
-        vm.assertEq(bond + node + challenger + eachArbiter * count, 2 * MIN_BOND);
+        vm.assertEq(bond + node + challenger + eachArbiter * count + owner, 2 * MIN_BOND);
         vm.assertEq(address(verifier).balance, verifier.totalHeld());
         vm.assertEq(address(registry).balance, registry.totalHeld());
     }
@@ -174,14 +176,14 @@ contract OptimisticVerifierTest is VerifierBase {
         _votes(OTHER, OTHER, RIGHT);
         _assertSettled(Verdict.Invalid);
         _assertStatus(IOptimistic.Status.Rejected);
-        _assertMoney(0, 0, 2 * MIN_BOND - 2 * REWARD, REWARD, 2);
+        _assertMoney(0, 0, MIN_BOND + (MIN_BOND - 2 * REWARD) / 2, REWARD, 2);
         vm.assertEq(verifier.getVoters(OWNER, ID, 1, OTHER).length, 2);
 
         vm.prank(CHALLENGER);
         vm.assertEq(verifier.withdrawCredit(CHALLENGER), MIN_BOND);
         vm.prank(CHALLENGER);
         registry.withdrawCredit(CHALLENGER);
-        vm.assertEq(CHALLENGER.balance, 2 * MIN_BOND - 2 * REWARD);
+        vm.assertEq(CHALLENGER.balance, MIN_BOND + (MIN_BOND - 2 * REWARD) / 2);
         vm.assertEq(verifier.totalHeld(), 0);
     }
 
@@ -202,7 +204,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _challenge();
         _votes(OTHER, OTHER, OTHER);
         verifier.resolve(OWNER, ID, 1);
-        _assertMoney(0, 0, 2 * MIN_BOND - 3 * REWARD, REWARD, 3);
+        _assertMoney(0, 0, MIN_BOND + (MIN_BOND - 3 * REWARD) / 2, REWARD, 3);
     }
 
     function test_WithoutARewardTheWinnerTakesAll() public {
@@ -213,7 +215,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _challenge();
         _votes(OTHER, OTHER, OTHER);
         verifier.resolve(OWNER, ID, 1);
-        _assertMoney(0, 0, 2 * MIN_BOND, 0, 0);
+        _assertMoney(0, 0, MIN_BOND + MIN_BOND / 2, 0, 0);
     }
 
     // --- Time-outs
@@ -290,7 +292,8 @@ contract OptimisticVerifierTest is VerifierBase {
         verifier.refute(OWNER, ID, 1, params, features);
         _assertStatus(IOptimistic.Status.Rejected);
         _assertBond(0, 0);
-        vm.assertEq(registry.creditOf(CHALLENGER), MIN_BOND);
+        vm.assertEq(registry.creditOf(CHALLENGER), MIN_BOND / 2);
+        vm.assertEq(registry.creditOf(OWNER), MIN_BOND / 2);
         Claim memory c = _claim(OUTPUT, params);
         vm.assertEq(uint256(verifier.settle(c, OUTPUT, "")), uint256(Verdict.Invalid));
 
@@ -356,6 +359,21 @@ contract OptimisticVerifierTest is VerifierBase {
     }
 
     // --- Attacks
+
+    /// @dev A node that lies and is its own challenger gets less than all of its bond back.
+    function testFuzz_ChallengingOneselfCostsHalfTheBond(uint96 bond) public {
+        bond = uint96(2 + uint256(bond) % 100 ether);
+        (, bytes memory features,) = _digits();
+        vmMore.deal(address(this), bond);
+        registry.postBond{value: bond}(NODE, address(verifier));
+        Claim memory c = _claim(OUTPUT, params);
+        (c.featuresHash, c.minBond) = (keccak256(features), bond);
+        verifier.verify(c, OUTPUT, params);
+        vm.prank(NODE);
+        verifier.refute(OWNER, ID, 1, params, features);
+        vm.assertEq(registry.creditOf(NODE), bond - bond / 2);
+        vm.assertEq(registry.creditOf(OWNER), bond / 2);
+    }
 
     /// @dev Somebody who plays the Coordinator would put the bond of a node at stake that never answered.
     function test_RevertWhen_SomebodyPlaysTheCoordinator() public {

@@ -11,6 +11,7 @@ import {VerifierBase} from "./VerifierBase.sol";
 contract QuorumSignatureVerifierTest is VerifierBase {
     bytes private constant OUTPUT = hex"2a";
     uint256 private constant K = 3;
+    address private constant NODE_ = address(0xA11CE);
 
     IQuorum private verifier;
     uint256[] private keys;
@@ -177,6 +178,28 @@ contract QuorumSignatureVerifierTest is VerifierBase {
             abi.encodeWithSelector(IQuorum.SignerNotBonded.selector, vm.addr(0xBAD), MIN_BOND - 1, MIN_BOND)
         );
         verifier.verify(c, OUTPUT, abi.encode(bytes32(0), list));
+    }
+
+    /// @dev A thousand signatures that are all the same bytes are refused before they are unpacked.
+    function test_AListThatRefersToOneSignatureManyTimesIsCheap() public {
+        Claim memory c = _claim(OUTPUT, params);
+        uint256[] memory offsets = new uint256[](1_000);
+        for (uint256 i; i < 1_000; ++i) {
+            offsets[i] = 32_000;
+        }
+        bytes memory proof = bytes.concat(
+            abi.encode(0, 64, 1_000), abi.encodePacked(offsets), abi.encode(NODE_, 64, 10_000), new bytes(10_000)
+        );
+        bytes memory data = abi.encodeCall(verifier.verify, (c, OUTPUT, proof));
+        uint256 before = gasleft();
+        (bool ok, bytes memory reason) = address(verifier).call(data);
+        vm.assertLt(before - gasleft(), 60_000);
+        vm.assertFalse(ok);
+        vm.assertEq(reason, abi.encodeWithSelector(IQuorum.QuorumMismatch.selector, 1_000, c.verifierParams));
+
+        // A list beyond the proof's end is none.
+        vm.expectRevert(abi.encodeWithSelector(IQuorum.QuorumMismatch.selector, 0, c.verifierParams));
+        verifier.verify(c, OUTPUT, abi.encode(0, type(uint256).max));
     }
 
     function test_AMalleatedSignatureIsRefused() public {

@@ -333,7 +333,8 @@ contract WithCoordinatorTest is Base {
         vm.assertEq(nodes.getBond(NODE, address(verifier)).locked, 0);
         vm.assertEq(nodes.bondOf(NODE, address(verifier)), 0);
         vm.assertEq(verifier.creditOf(challenger), BOND);
-        vm.assertEq(nodes.creditOf(challenger), BOND - 0.2 ether);
+        vm.assertEq(nodes.creditOf(challenger), (BOND - 0.2 ether) / 2);
+        vm.assertEq(nodes.creditOf(s.owner), (BOND - 0.2 ether) / 2);
         vm.assertEq(nodes.creditOf(arbiters[0]), 0.1 ether);
     }
 
@@ -347,7 +348,7 @@ contract WithCoordinatorTest is Base {
         verifier.refute(s.owner, id, 1, params, features);
         coordinator.settle(_answer(s, uint40(START + 600)), s, OUTPUT, "");
         _assertMoney(FEE, 0);
-        vm.assertEq(nodes.creditOf(watcher), BOND);
+        vm.assertEq(nodes.creditOf(watcher), BOND / 2);
     }
 
     /// @dev Arbiters that never come: after the last window the fee is the payer's, and everybody has its own.
