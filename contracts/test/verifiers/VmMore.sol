@@ -9,6 +9,7 @@ interface VmMore {
 }
 
 interface VmJson {
+    function parseJsonAddressArray(string calldata json, string calldata key) external pure returns (address[] memory);
     function parseJsonBytesArray(string calldata json, string calldata key) external pure returns (bytes[] memory);
 }
 
