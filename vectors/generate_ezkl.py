@@ -1,7 +1,7 @@
-"""Writes ezkl.json: real Halo2 proofs of a small model, and contracts/test/fixtures/Halo2Verifier.sol, which checks them.
+"""Writes ezkl.json, real Halo2 proofs of a small model, and the contract in contracts/test/fixtures that checks them.
 
     pip install ezkl==23.0.5 onnx scikit-learn
-    python vectors/generate_ezkl.py
+    python vectors/generate_ezkl.py && contracts/tools/forge fmt test/fixtures
 
 A 4-16-3 network tells irises apart. Its inputs are integers (tenths of a millimetre), its scores fixed-point numbers
 with 10 binary places. The files in ezkl/ are what a prover needs: the model, its settings and a structured reference
@@ -35,7 +35,7 @@ UNIT = 64  # keeps the weights near 1 while inputs are up to 79
 MODULUS = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 
 
-async def main() -> None:
+def main() -> None:
     irises = np.rint(load_iris().data * 10).astype(int)
     FILES.mkdir(exist_ok=True)
     model, settings, circuit, srs = (
@@ -43,23 +43,23 @@ async def main() -> None:
     )
     if not Path(model).exists():
         onnx.save(_build_model(irises), model)
-        await _call(ezkl.gen_settings, model, settings, py_run_args=_build_arguments())
-        await _call(ezkl.compile_circuit, model, circuit, settings)
-        await _call(ezkl.gen_srs, srs, LOG_ROWS)
+        _call(ezkl.gen_settings, model, settings, py_run_args=_build_arguments())
+        _call(ezkl.compile_circuit, model, circuit, settings)
+        _call(ezkl.gen_srs, srs, LOG_ROWS)
     with tempfile.TemporaryDirectory() as folder:
         keys = [str(Path(folder) / name) for name in ("vk.key", "pk.key")]
-        await _call(ezkl.setup, circuit, *keys, srs)
-        cases = [await _prove(irises[row], Path(folder), circuit, keys[1], srs) for row in ROWS]
+        _call(ezkl.setup, circuit, *keys, srs)
+        cases = [_prove(irises[row], Path(folder), circuit, keys[1], srs) for row in ROWS]
         with contextlib.suppress(RuntimeError):  # it writes the source, then looks for a compiler in vain
-            await _call(ezkl.create_evm_verifier, keys[0], settings, str(VERIFIER), f"{folder}/abi.json", srs)
+            _call(ezkl.create_evm_verifier, keys[0], settings, str(VERIFIER), f"{folder}/abi.json", srs)
     (FOLDER / "ezkl.json").write_text(json.dumps({"inputs": 4, "outputs": 3, "cases": cases}, indent=1) + "\n")
 
 
-async def _prove(row: Any, folder: Path, circuit: str, key: str, srs: str) -> dict[str, Any]:
+def _prove(row: Any, folder: Path, circuit: str, key: str, srs: str) -> dict[str, Any]:
     given, witness, proof = (str(folder / name) for name in ("input.json", "witness.json", "proof.json"))
     Path(given).write_text(json.dumps({"input_data": [[float(value) for value in row]]}))
-    await _call(ezkl.gen_witness, given, circuit, witness)
-    await _call(ezkl.prove, witness, circuit, key, proof, srs)
+    _call(ezkl.gen_witness, given, circuit, witness)
+    _call(ezkl.prove, witness, circuit, key, proof, srs)
     found = json.loads(Path(proof).read_text())
     instances = [_signed(value) for value in found["instances"][0]]
     return {
@@ -104,10 +104,16 @@ def _build_arguments() -> Any:
     return arguments
 
 
-async def _call(function: Any, *arguments: Any, **named: Any) -> Any:
-    result = function(*arguments, **named)
-    return await result if inspect.isawaitable(result) else result
+def _call(function: Any, *arguments: Any, **named: Any) -> None:
+    """Some of ezkl's functions are coroutines, and want a loop when they are called."""
+
+    async def run() -> None:
+        result = function(*arguments, **named)
+        if inspect.isawaitable(result):
+            await result
+
+    asyncio.run(run())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
