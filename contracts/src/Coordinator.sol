@@ -155,7 +155,8 @@ contract Coordinator is Assurance, Batch, Ledger {
         _checkNotLocked();
 
         // Check
-        (, Subscription memory terms,) = _find(id, s);
+        (Subscription memory terms, bytes32 structHash) = s.load();
+        _find(id, terms, structHash);
         if (msg.sender != _payerOf(terms)) revert NotPayer(msg.sender, _payerOf(terms));
 
         _cancel(terms.owner, id);
@@ -172,8 +173,8 @@ contract Coordinator is Assurance, Batch, Ledger {
         bytes calldata proof
     ) external {
         _checkFree();
-        (Record storage record, Subscription memory terms,) = _find(id, s);
-        _deliver(record, _answer(id, interval), terms, output, proof, true);
+        (Subscription memory terms, bytes32 structHash) = s.load();
+        _deliver(_find(id, terms, structHash), _answer(id, interval), terms, output, proof, true);
     }
 
     /// @inheritdoc ICoordinator
@@ -223,7 +224,8 @@ contract Coordinator is Assurance, Batch, Ledger {
         _checkFree();
 
         // Check
-        (Record storage record, Subscription memory s,) = _find(id, terms);
+        (Subscription memory s, bytes32 structHash) = terms.load();
+        Record storage record = _find(id, s, structHash);
         uint8 flags = _flags(record);
         Cursor memory cursor = record.cursor;
         uint256 endsAt = _endOf(cursor, flags, s);
@@ -246,7 +248,8 @@ contract Coordinator is Assurance, Batch, Ledger {
         _checkFree();
 
         // Check
-        (Record storage record, Subscription memory s,) = _find(id, terms);
+        (Subscription memory s, bytes32 structHash) = terms.load();
+        Record storage record = _find(id, s, structHash);
         if (_flags(record) & (PAUSED | CANCELLED) != PAUSED) revert NotPaused(s.owner, id);
 
         // Effect
@@ -275,7 +278,8 @@ contract Coordinator is Assurance, Batch, Ledger {
         view
         returns (address payer, address token, uint256 amount)
     {
-        (Record storage record, Subscription memory terms,) = _find(id, s);
+        (Subscription memory terms, bytes32 structHash) = s.load();
+        Record storage record = _find(id, terms, structHash);
         return (_payerOf(terms), terms.token, uint256(terms.fee) * record.cursor.unfunded);
     }
 
@@ -359,8 +363,9 @@ contract Coordinator is Assurance, Batch, Ledger {
         _checkNotLocked();
         if (s.owner != msg.sender) revert NotOwner(msg.sender, s.owner);
         id = _nextId();
-        (,, bytes32 word) = _open(s, id, container, features, verifierParams);
-        _records[msg.sender][id].word = word;
+        (Subscription memory terms, bytes32 structHash) = s.load();
+        bytes32 flags = _open(terms, id, container, features, verifierParams);
+        _records[msg.sender][id].word = SubscriptionLib.commitment(structHash) | flags;
     }
 
     function _nextId() private returns (uint32 id) {
@@ -370,28 +375,25 @@ contract Coordinator is Assurance, Batch, Ledger {
     }
 
     /// @dev Checks full terms, locks what they cost and announces them.
-    /// @return The terms in memory, their hash, and the word that is to be kept of them.
+    /// @return flags What is to be kept of the subscription, beside its commitment.
     function _open(
-        Subscription calldata s,
+        Subscription memory s,
         uint32 id,
         string calldata container,
         bytes calldata features,
         bytes calldata verifierParams
-    ) internal returns (Subscription memory, bytes32, bytes32) {
+    ) internal returns (bytes32 flags) {
         // Check
-        (Subscription memory terms, bytes32 structHash) = s.load();
-        terms.check(TERMS, id, keccak256(bytes(container)), keccak256(features), verifierParams);
+        s.check(TERMS, id, keccak256(bytes(container)), keccak256(features), verifierParams);
 
         // Effect
-        bytes32 word = SubscriptionLib.commitment(structHash);
-        if (terms.fee != 0) {
-            _lockFunds(_payerOf(terms), terms.owner, terms.token, uint256(terms.fee) * terms.redundancy);
-            word |= bytes32(uint256(terms.frequency == 1 ? PAID : PAID | RECURRING));
+        if (s.fee != 0) {
+            _lockFunds(_payerOf(s), s.owner, s.token, uint256(s.fee) * s.redundancy);
+            flags = bytes32(uint256(s.frequency == 1 ? PAID : PAID | RECURRING));
         }
 
-        terms.announce(id, container, features);
-        if (terms.verifier != address(0)) emit VerifierParams(terms.owner, id, verifierParams);
-        return (terms, structHash, word);
+        s.announce(id, container, features);
+        if (s.verifier != address(0)) emit VerifierParams(s.owner, id, verifierParams);
     }
 
     function _cancel(address owner, uint32 id) private {
@@ -599,19 +601,13 @@ contract Coordinator is Assurance, Batch, Ledger {
     // --- State
 
     /// @dev The subscription that exists under this id, with these terms.
-    function _find(uint32 id, Subscription calldata s)
-        internal
-        view
-        returns (Record storage, Subscription memory, bytes32)
-    {
-        (Subscription memory terms, bytes32 structHash) = s.load();
-        Record storage record = _records[terms.owner][id];
+    function _find(uint32 id, Subscription memory s, bytes32 structHash) internal view returns (Record storage record) {
+        record = _records[s.owner][id];
         bytes32 word = record.word;
-        if (word == 0) revert SubscriptionNotFound(terms.owner, id);
+        if (word == 0) revert SubscriptionNotFound(s.owner, id);
         if (SubscriptionLib.commitment(word) != SubscriptionLib.commitment(structHash)) {
-            revert TermsMismatch(terms.owner, id);
+            revert TermsMismatch(s.owner, id);
         }
-        return (record, terms, structHash);
     }
 
     function _flags(Record storage record) private view returns (uint8) {

@@ -41,12 +41,13 @@ contract EIP712Coordinator is Coordinator, IEIP712Coordinator {
 
         // Check
         id = _delegatedId(nonce);
-        if (_isCreated(id, nonce, s)) return id;
+        (Subscription memory terms, bytes32 structHash) = s.load();
+        if (_isCreated(id, terms, structHash)) return id;
 
         // Check and effect
-        _useNonce(s.owner, nonce);
-        (Subscription memory terms, bytes32 structHash, bytes32 word) = _open(s, id, container, features, msg.data[:0]);
-        _records[terms.owner][id].word = word;
+        bytes32 flags = _open(terms, id, container, features, msg.data[:0]);
+        _useNonce(terms.owner, nonce);
+        _records[terms.owner][id].word = SubscriptionLib.commitment(structHash) | flags;
 
         // Interaction: the signer may be a contract. Nothing above survives when it disagrees.
         _checkSignature(terms.owner, structHash, nonce, expiry, signature);
@@ -61,10 +62,11 @@ contract EIP712Coordinator is Coordinator, IEIP712Coordinator {
 
         // Check
         id = _delegatedId(r.nonce);
-        if (_isCreated(id, r.nonce, r.subscription)) return id;
+        (Subscription memory terms, bytes32 structHash) = r.subscription.load();
+        if (_isCreated(id, terms, structHash)) return id;
 
         // Check, effect, interaction: as above.
-        _createSigned(id, r, verifierParams, false);
+        _createSigned(id, terms, structHash, r, verifierParams, true);
     }
 
     /// @inheritdoc IEIP712Coordinator
@@ -78,14 +80,14 @@ contract EIP712Coordinator is Coordinator, IEIP712Coordinator {
 
         // Check, effect, interaction: the same as creation, but what this delivery completes needs no word.
         uint32 id = _delegatedId(r.nonce);
-        if (_isCreated(id, r.nonce, r.subscription)) {
-            (Record storage record, Subscription memory terms,) = _find(id, r.subscription);
-            _deliver(record, _answer(id, interval), terms, output, proof, true);
-        } else {
-            bool single = r.subscription.frequency == 1 && r.subscription.redundancy == 1;
-            Subscription memory terms = _createSigned(id, r, msg.data[:0], single);
-            _deliver(_records[terms.owner][id], _answer(id, interval), terms, output, proof, !single);
+        (Subscription memory terms, bytes32 structHash) = r.subscription.load();
+        bool stored = _isCreated(id, terms, structHash);
+        if (!stored) {
+            stored = !_hasOneAnswer(terms);
+            _createSigned(id, terms, structHash, r, msg.data[:0], stored);
         }
+
+        _deliver(_records[terms.owner][id], _answer(id, interval), terms, output, proof, stored);
     }
 
     /// @inheritdoc IEIP712Coordinator
@@ -115,25 +117,28 @@ contract EIP712Coordinator is Coordinator, IEIP712Coordinator {
     }
 
     /// @dev Whether the subscription was created before. Reverts when its nonce is spent, or on other terms.
-    function _isCreated(uint32 id, uint32 nonce, Subscription calldata s) private view returns (bool) {
+    function _isCreated(uint32 id, Subscription memory s, bytes32 structHash) private view returns (bool) {
+        uint32 nonce = id & ~SubscriptionLib.DELEGATED;
         if (!isNonceUsed(s.owner, nonce)) return false;
         if (_records[s.owner][id].word == 0) revert NonceUsed(s.owner, nonce);
-        _find(id, s);
+        _find(id, s, structHash);
         return true;
     }
 
-    /// @dev Uses the nonce and opens the subscription.
-    /// @param single Whether a delivery completes it at once: then it needs no word.
-    function _createSigned(uint32 id, DelegateRequest calldata r, bytes calldata verifierParams, bool single)
-        private
-        returns (Subscription memory)
-    {
-        _useNonce(r.subscription.owner, r.nonce);
-        (Subscription memory terms, bytes32 structHash, bytes32 word) =
-            _open(r.subscription, id, r.container, r.features, verifierParams);
-        if (!single) _records[terms.owner][id].word = word;
-        _checkSignature(terms.owner, structHash, r.nonce, r.expiry, r.signature);
-        return terms;
+    /// @dev Opens the subscription and uses its nonce.
+    /// @param stored Whether it is to have a word.
+    function _createSigned(
+        uint32 id,
+        Subscription memory s,
+        bytes32 structHash,
+        DelegateRequest calldata r,
+        bytes calldata verifierParams,
+        bool stored
+    ) private {
+        bytes32 flags = _open(s, id, r.container, r.features, verifierParams);
+        _useNonce(s.owner, r.nonce);
+        if (stored) _records[s.owner][id].word = SubscriptionLib.commitment(structHash) | flags;
+        _checkSignature(s.owner, structHash, r.nonce, r.expiry, r.signature);
     }
 
     /// @dev Nothing can be entered while the signer is asked.
