@@ -78,13 +78,11 @@ contract EzklVerifier is Verifier, IEzklVerifier {
         _fill(instances, inputs, output, outputs);
     }
 
-    /// @dev Negative numbers count down from the modulus.
+    /// @dev Negative numbers count down from the modulus. Of this length, only one encoding has this many numbers.
     function _fill(uint256[] memory instances, uint256 from, bytes memory data, uint256 count) private pure {
         if (data.length != 64 + 32 * count) revert InvalidNumbers(data, count);
         int256[] memory numbers = abi.decode(data, (int256[]));
-        if (numbers.length != count || keccak256(abi.encode(numbers)) != keccak256(data)) {
-            revert InvalidNumbers(data, count);
-        }
+        if (numbers.length != count) revert InvalidNumbers(data, count);
         for (uint256 i; i < count; ++i) {
             int256 number = numbers[i];
             if (number >= LIMIT || number <= -LIMIT) revert NumberOutOfRange(number);

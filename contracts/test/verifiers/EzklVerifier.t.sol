@@ -153,6 +153,19 @@ contract EzklVerifierTest is VerifierBase {
         verifier.verify(c, elsewhere, proof);
     }
 
+    /// @dev Wherever the offset points, and whatever it finds there: what is read has one encoding.
+    function testFuzz_AnEncodingThatIsReadIsTheOnlyOne(uint256 offset, bytes32[4] calldata words) public view {
+        offset %= 200;
+        bytes memory data = abi.encode(offset, words);
+        try verifier.instancesOf(data, 3, abi.encode(new int256[](1)), 1) {
+            vm.assertEq(data, abi.encode(abi.decode(data, (int256[]))));
+        } catch {}
+        data = abi.encode(offset, uint256(3), words[0], words[1], words[2]);
+        try verifier.instancesOf(data, 3, abi.encode(new int256[](1)), 1) {
+            vm.assertEq(data, abi.encode(abi.decode(data, (int256[]))));
+        } catch {}
+    }
+
     function test_ALiarThatReturnsFalseOrNothingIsNotBelieved() public {
         (Claim memory c, bytes memory output,) = _case(0);
         for (uint256 i; i < 2; ++i) {

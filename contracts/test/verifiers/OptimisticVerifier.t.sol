@@ -417,6 +417,18 @@ contract OptimisticVerifierTest is VerifierBase {
         verifier.verify(c, OUTPUT, params);
     }
 
+    /// @dev A Coordinator settles what was claimed; anything else is nobody's answer.
+    function test_AnotherOutputThanTheClaimedIsInvalid() public {
+        _assert();
+        vm.warp(START + WINDOW);
+        Claim memory c = _claim(hex"2b", params);
+        vm.assertEq(uint256(verifier.settle(c, hex"2b", "")), uint256(Verdict.Invalid));
+        c.id = ID + 1;
+        vm.assertEq(uint256(verifier.settle(c, hex"2b", "")), uint256(Verdict.Invalid));
+        _assertStatus(IOptimistic.Status.Open);
+        _assertSettled(Verdict.Valid);
+    }
+
     function test_RevertWhen_TheSameIsClaimedTwice() public {
         _bond(NODE, address(verifier), MIN_BOND);
         _assert();

@@ -151,6 +151,9 @@ contract SealedQuorumVerifierTest is VerifierBase {
         _commit(C, WRONG);
         _toReveals();
         _reveal(A, OUTPUT);
+        vm.warp(START + COMMIT + REVEAL);
+        _assertVerdict(verifier, c, OUTPUT, proof, Verdict.Invalid); // one
+        _toReveals();
         _reveal(C, WRONG);
         _toDelivery();
         _assertVerdict(verifier, c, OUTPUT, proof, Verdict.Invalid);
