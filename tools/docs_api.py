@@ -11,7 +11,7 @@ WORDS = {
     "half a minute.",
     "/v1/containers": "The containers that the node serves.",
     "/v1/subscriptions/delegated": "Takes a signed request: 202 with `owner` and `id`; it is in the journal then.",
-    "/v1/jobs/{chain_id:int}/{coordinator}/{owner}/{id:int}": "What became of a subscription: the state of each job, "
+    "/v1/jobs/{chain_id}/{coordinator}/{owner}/{id}": "What became of a subscription: the state of each job, "
     "with code, reason and transaction.",
 }
 

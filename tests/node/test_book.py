@@ -73,7 +73,12 @@ def created(block: int, number: int = 1, terms: Subscription | None = None) -> S
 
 def fulfilled(block: int, interval: int = 1, redundancy: int = 1, node: Address = OTHER, number: int = 1) -> Event:
     return SubscriptionFulfilled(
-        **place(block), id=SubscriptionId(number), node=node, interval=Interval(interval), redundancy=redundancy
+        **place(block),
+        id=SubscriptionId(number),
+        node=node,
+        interval=Interval(interval),
+        redundancy=redundancy,
+        callback_ok=True,
     )  # type: ignore[arg-type]
 
 

@@ -19,7 +19,7 @@ from infernet.models.store import ModelStore
 from infernet.node import ChainPipeline
 from infernet.node.delivery import GasPolicy
 from infernet.ports import Chain, Container, Signer
-from infernet.protocol.decision import Policy
+from infernet.protocol.policy import Policy
 from infernet.settings import ChainSettings, ContainerSettings, Settings
 from infernet.store.journal import Job, Journal
 from infernet.types import Address, ChainId, Wei

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from infernet.client.async_client import AsyncClient
+from infernet.ports import Signer
 from infernet.types import Address, ChainId, Receipt, SubscriptionKey
 
 P = ParamSpec("P")
@@ -65,6 +66,11 @@ class Client:
     def address(self) -> Address:
         """The client's own account."""
         return self._client.address
+
+    @property
+    def signer(self) -> Signer:
+        """Who signs for the client's account."""
+        return self._client.signer
 
     @property
     def coordinator(self) -> Address:

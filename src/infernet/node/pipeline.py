@@ -22,7 +22,8 @@ from infernet.node.runner import Runner
 from infernet.node.schedule import Schedule
 from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
-from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
+from infernet.protocol.decision import Decision, Run, Tracked, Wait, decide
+from infernet.protocol.policy import Drop, Policy
 from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
 from infernet.store.journal import Job, Journal
 from infernet.types import (
