@@ -57,6 +57,7 @@ contract MoneyHandler is Base {
     uint256 public settlements;
     uint256 public expiries;
     uint256 public pauses;
+    uint256 public resumes;
 
     function setUp() public override {
         super.setUp();
@@ -242,12 +243,16 @@ contract MoneyHandler is Base {
     function fund(uint256 which) external {
         if (known.length == 0) return;
         Known storage k = known[_pick(which, true)];
-        uint256[2][ACCOUNTS] memory before = _sums(_tokenOf(k.terms));
-        try coordinator.fundSubscription(k.id, k.terms) {
+        Subscription memory s = k.terms;
+        uint256 token = _tokenOf(s);
+        if (k.paused && which % 4 != 0) this.deposit(2, _indexOf(_payer(s)), token, uint64(s.fee) * 4);
+        uint256[2][ACCOUNTS] memory before = _sums(token);
+        try coordinator.fundSubscription(k.id, s) {
             if (!k.paused || k.cancelled) ++fellWithoutReason;
-            (k.funded, k.paused) = (k.terms.redundancy, false);
+            (k.funded, k.paused) = (s.redundancy, false);
+            ++resumes;
         } catch {}
-        _audit(_tokenOf(k.terms), before, ACCOUNTS, 0, 0);
+        _audit(token, before, ACCOUNTS, 0, 0);
     }
 
     function cancel(uint256 which, uint256 how) external {
@@ -464,6 +469,7 @@ contract MoneyHandler is Base {
         s.fee = (seed >> 16) % 8 == 0 ? 0 : uint128(fee) % 1e9 + 1000;
         if ((seed >> 24) % 2 == 0) {
             (s.frequency, s.period) = ((seed >> 32) % 4 == 0 ? FOREVER : (seed >> 32) % 4 + 1, 60);
+            if ((seed >> 104) % 2 == 0) s.activeAt -= 30;
         } else if (s.fee != 0) {
             s.deadline = uint40(block.timestamp + (seed >> 40) % 500);
         }
@@ -560,6 +566,7 @@ contract MoneyInvariantsTest is Base {
         vm.assertGt(handler.settlements(), 5);
         vm.assertGt(handler.expiries(), 10);
         vm.assertGt(handler.pauses(), 2);
+        vm.assertGt(handler.resumes(), 2);
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
