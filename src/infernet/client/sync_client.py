@@ -92,6 +92,22 @@ class Client:
     sign_delegate = _blocking(AsyncClient.sign_delegate)
     submit_delegate = _blocking(AsyncClient.submit_delegate)
     post_delegate = _blocking(AsyncClient.post_delegate)
+    deposit = _blocking(AsyncClient.deposit)
+    withdraw = _blocking(AsyncClient.withdraw)
+    allow = _blocking(AsyncClient.allow)
+    read_balance = _blocking(AsyncClient.read_balance)
+    read_royalty = _blocking(AsyncClient.read_royalty)
+    claim_namespace = _blocking(AsyncClient.claim_namespace)
+    publish_model = _blocking(AsyncClient.publish_model)
+    list_node = _blocking(AsyncClient.list_node)
+    post_bond = _blocking(AsyncClient.post_bond)
+    start_unbonding = _blocking(AsyncClient.start_unbonding)
+    withdraw_bond = _blocking(AsyncClient.withdraw_bond)
+    read_bond = _blocking(AsyncClient.read_bond)
+    quote = _blocking(AsyncClient.quote)
+    fetch_terms = _blocking(AsyncClient.fetch_terms)
+    expire = _blocking(AsyncClient.expire)
+    fund = _blocking(AsyncClient.fund)
 
 
 class _LoopThread:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infernet.chain.fees import DEFAULT_TIP
 from infernet.protocol.calldata import encode_deliver_model_output, encode_deliver_model_output_delegate
 from infernet.protocol.decision import Tracked, is_too_late
+from infernet.protocol.hashing import ZERO_ADDRESS
 from infernet.protocol.subscription import Subscription
-from infernet.store.journal import Job
+from infernet.store.journal import Job, JobState
 from infernet.types import Address, BlockRef, Call, Gas, Wei
 
 GAS_HEADROOM = 30_000
+PAYMENT_GAS = 120_000
+"""Credits of node, creator, verifier and protocol in slots that were empty, and the top-up of a recurring one."""
+VERIFIER_GAS = 2_000_000
+"""For the dearest verifiers that are known, with room: a proof costs some 700,000."""
+MAX_TRANSACTION_GAS = Gas(2**24)
+"""What chains with EIP-7825 allow one transaction."""
+FLOOR_GAS, FLOOR_GAS_PER_BYTE = 21_000, 40
+"""The least that calldata cost (EIP-7623), whatever they do."""
 MAX_ATTEMPTS = 5
 """Deliveries of one answer that may go wrong, in a simulation or in a block."""
 
@@ -19,7 +28,8 @@ FINAL_REVERTS = frozenset(
     f"revert.{name}"
     for name in (
         "SubscriptionNotFound", "SubscriptionCompleted", "TermsMismatch", "IntervalMismatch", "IntervalCompleted",
-        "AlreadyDelivered", "SignatureExpired", "InvalidSignature", "NonceUsed", "NotNamedNode", "UnsupportedTerm",
+        "AlreadyDelivered", "SignatureExpired", "InvalidSignature", "NonceUsed", "NotNamedNode", "DeadlinePassed",
+        "IntervalCancelled", "InvalidAnswer", "NotALazyOutput",
     )
 )  # fmt: skip
 """Reverts that no later block can turn into a delivery of the same answer."""
@@ -83,7 +93,10 @@ def build_delivery(job: Job, tracked: Tracked, sender: Address, head: BlockRef) 
         data = encode_deliver_model_output_delegate(tracked.request, job.key.interval, output, proof)
     else:
         data = encode_deliver_model_output(tracked.key.id, job.key.interval, tracked.subscription, output, proof)
-    gas = min(compute_gas_limit(tracked.subscription, data), head.gas_limit)
+    gas = max(compute_gas_limit(tracked.subscription, data), FLOOR_GAS + FLOOR_GAS_PER_BYTE * len(data))
+    if tracked.subscription.max_gas_limit <= MAX_TRANSACTION_GAS:  # above it, only a chain without that cap can do it
+        gas = min(gas, MAX_TRANSACTION_GAS)
+    gas = min(gas, head.gas_limit)
     return Call(to=tracked.key.coordinator, data=data, sender=sender, gas=Gas(gas))
 
 
@@ -93,4 +106,17 @@ def compute_gas_limit(terms: Subscription, data: bytes) -> int:
     The callback gets exactly its share, of which the Coordinator must hold 64/63 back (EIP-150); the subscription's
     limit covers the overhead of a kilobyte of calldata, so the whole calldata is counted on top.
     """
-    return terms.max_gas_limit + terms.max_gas_limit // 63 + 16 * len(data) + GAS_HEADROOM
+    needed = terms.max_gas_limit + terms.max_gas_limit // 63 + 16 * len(data) + GAS_HEADROOM
+    needed += PAYMENT_GAS if terms.fee else 0
+    return needed + (VERIFIER_GAS if terms.verifier != ZERO_ADDRESS else 0)
+
+
+def judge_refusal(job: Job, code: str, note: str) -> Job:
+    """What becomes of a job whose delivery was refused: tried again, or dropped or failed for good."""
+    state: JobState = "computed"
+    attempts = job.attempts + 1
+    if code in FINAL_REVERTS:
+        state = "dropped"
+    elif attempts >= MAX_ATTEMPTS:
+        state = "failed"
+    return replace(job, state=state, tx_hash=None, attempts=attempts, code=code, note=note)

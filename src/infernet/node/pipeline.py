@@ -151,6 +151,13 @@ class ChainPipeline:
             if job.tx_hash is not None:
                 self._sender.set_delivered(job.key, job.tx_hash)
             self._job_ended(job)
+        for job, tx_hash in change.refused:
+            log.warning("output.refused", job=job.key, code=job.code, reason=job.note)
+            self._sender.set_mined(tx_hash)
+            if job.is_open:
+                self._sender.submit(job)
+            else:
+                self._job_ended(job)
         for key in change.touched:
             self._schedule.set(key, NOW)
             self._jobs.end_over(key)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import structlog
 
 from infernet.chain.fees import compute_fees
 from infernet.errors import InfernetError, NodeMisconfigured, RetryLater, is_endpoint_error
-from infernet.node.delivery import FINAL_REVERTS, MAX_ATTEMPTS, GasPolicy, Over, SeenHead, build_delivery, find_end
+from infernet.node.batches import Item, build_batch, compute_batch_cap, plan_batches
+from infernet.node.delivery import GasPolicy, Over, SeenHead, build_delivery, find_end, judge_refusal
 from infernet.node.outbox import Outbox
 from infernet.node.settler import Settler, mark_sent
 from infernet.ports import Chain
 from infernet.protocol.decision import Tracked
 from infernet.store.journal import Job, Journal
-from infernet.types import BlockRef, Call, Hash32, JobKey, SubscriptionKey, TxHash
+from infernet.types import BlockRef, Hash32, JobKey, SubscriptionKey, TxHash
 
 BATCH = 64
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
@@ -25,20 +25,14 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivered:
-    job: JobKey
+class _Mined:
     tx_hash: TxHash
+    delivered: JobKey | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Withdrawn:
     subscription: SubscriptionKey
-
-
-class _Item(NamedTuple):
-    job: Job
-    tracked: Tracked
-    call: Call
 
 
 class Sender:
@@ -65,7 +59,7 @@ class Sender:
         self._find = find
         self._on_end = on_end
         self._settler = Settler(chain, outbox, journal, gas_policy, find, hold=self._hold, end=self._end)
-        self._inbox: asyncio.Queue[Job | SeenHead | _Delivered | _Withdrawn] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Job | SeenHead | _Mined | _Withdrawn] = asyncio.Queue()
         self._held: dict[JobKey, Job] = {}
         self._refused_at: dict[JobKey, Hash32] = {}
         self._head: SeenHead | None = None
@@ -85,7 +79,11 @@ class Sender:
 
     def set_delivered(self, job: JobKey, tx_hash: TxHash) -> None:
         """A followed block holds this job's delivery."""
-        self._inbox.put_nowait(_Delivered(job, tx_hash))
+        self._inbox.put_nowait(_Mined(tx_hash, job))
+
+    def set_mined(self, tx_hash: TxHash) -> None:
+        """A followed block holds this transaction, though not all that it was to deliver."""
+        self._inbox.put_nowait(_Mined(tx_hash, None))
 
     def set_head(self, head: BlockRef, block_time_s: int, is_rolled_back: bool = False) -> None:
         """A new block was followed, its events applied; `is_rolled_back` when older ones were undone."""
@@ -127,8 +125,9 @@ class Sender:
                     self._held[item.key] = item
                 case _Withdrawn(subscription):
                     self._held = {key: job for key, job in self._held.items() if key.subscription != subscription}
-                case _Delivered(job, tx_hash):
-                    self._held.pop(job, None)
+                case _Mined(tx_hash, delivered):
+                    if delivered is not None:
+                        self._held.pop(delivered, None)
                     self._outbox.close([tx_hash], is_mined=True)
                 case SeenHead(is_rolled_back=is_rolled_back):
                     self._head = item
@@ -147,7 +146,8 @@ class Sender:
             items = [self._build_item(job, head) for job in ready[start : start + BATCH]]
             passed = await self._simulate([item for item in items if item is not None], head)
             if passed:
-                await self._send(self._choose(passed), head)
+                batches = plan_batches(passed, head.block, self._gas_policy)
+                await self._send(await self._try_batches(batches, head), head)
 
     def _is_ready(self, job: Job, head: SeenHead) -> bool:
         tracked = self._find(job.key.subscription)
@@ -158,13 +158,13 @@ class Sender:
         is_refused = self._refused_at.get(job.key) == head.block.hash
         return not is_refused and head.block.base_fee <= self._gas_policy.compute_cap(tracked.subscription)
 
-    def _build_item(self, job: Job, head: SeenHead) -> _Item | None:
+    def _build_item(self, job: Job, head: SeenHead) -> Item | None:
         tracked = self._find(job.key.subscription)
         if tracked is None or job.output is None:
             return None
-        return _Item(job, tracked, build_delivery(job, tracked, self._outbox.address, head.block))
+        return Item(job, tracked, build_delivery(job, tracked, self._outbox.address, head.block))
 
-    async def _simulate(self, items: list[_Item], head: SeenHead) -> list[_Item]:
+    async def _simulate(self, items: list[Item], head: SeenHead) -> list[Item]:
         results = await self._chain.call_many([item.call for item in items], at=head.block.hash)
         passed = []
         for item, result in zip(items, results, strict=True):
@@ -180,16 +180,25 @@ class Sender:
             self._must_retry = True
             log.warning("job.held", job=job.key, code=error.code, reason=error.message)
             return
-        job = replace(job, state="computed", tx_hash=None, attempts=job.attempts + 1)
-        if error.code in FINAL_REVERTS:
-            self._end(replace(job, state="dropped"), Over(error.code, error.message))
-        elif job.attempts >= MAX_ATTEMPTS:
-            self._end(replace(job, state="failed"), Over(error.code, error.message))
-        else:
-            self._hold(replace(job, code=error.code, note=error.message))
+        job = judge_refusal(job, error.code, error.message)
+        if job.is_open:
+            self._hold(job)
             self._refused_at[job.key] = head.block.hash
+        else:
+            self._end(job, Over(job.code, job.note))
 
-    def _choose(self, passed: list[_Item]) -> list[_Item]:
+    async def _try_batches(self, batches: list[list[Item]], head: SeenHead) -> list[list[Item]]:
+        """The batches as they pass a simulation of their own. One that does not is taken apart."""
+        joint = [batch for batch in batches if len(batch) > 1]
+        results = await self._chain.call_many([build_batch(batch) for batch in joint], at=head.block.hash)
+        tried = [batch for batch in batches if len(batch) == 1]
+        for batch, result in zip(joint, results, strict=True):
+            if isinstance(result, InfernetError):
+                log.warning("batch.split", items=len(batch), code=result.code, reason=result.message)
+            tried += [[item] for item in batch] if isinstance(result, InfernetError) else [batch]
+        return tried
+
+    def _choose(self, passed: list[Item]) -> list[Item]:
         """Those for which nothing has changed while they were simulated."""
         chosen = []
         for item in passed:
@@ -199,16 +208,19 @@ class Sender:
                 chosen.append(item)
         return chosen
 
-    async def _send(self, items: list[_Item], head: SeenHead) -> None:
+    async def _send(self, batches: list[list[Item]], head: SeenHead) -> None:
         """Sign with consecutive nonces and write all down, in one step, before anything is broadcast."""
+        chosen = [items for batch in batches if (items := self._choose(batch))]
         signed = []
         with self._journal.step():
-            for job, tracked, call in items:
-                cap = self._gas_policy.compute_cap(tracked.subscription)
-                tx = self._outbox.sign(call, compute_fees(head.block.base_fee, self._gas_policy.tip, cap), head.block)
-                self._journal.save_job(replace(job, state="signed", tx_hash=tx.hash, code="", note=""))
+            for items in chosen:
+                cap = compute_batch_cap(items, self._gas_policy)
+                fees = compute_fees(head.block.base_fee, self._gas_policy.tip, cap)
+                tx = self._outbox.sign(build_batch(items), fees, head.block)
+                for item in items:
+                    self._journal.save_job(replace(item.job, state="signed", tx_hash=tx.hash, code="", note=""))
                 signed.append(tx)
-        for item in items:
+        for item in (item for items in chosen for item in items):
             self._forget(item.job.key)
         results = await self._outbox.broadcast(signed)
         mark_sent(self._journal, [tx.hash for tx, error in zip(signed, results, strict=True) if error is None])

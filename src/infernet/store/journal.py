@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 
 from infernet.errors import NodeMisconfigured
 from infernet.protocol.decision import Tracked
-from infernet.protocol.events import SubscriptionFulfilled
+from infernet.protocol.events import AnswerPending, SubscriptionFulfilled
 from infernet.protocol.subscription import DelegateRequest, decode_subscription, encode_subscription
 from infernet.types import (
     Address,
@@ -36,7 +36,7 @@ from infernet.types import (
     Wei,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OPEN_STATES = ("accepted", "computed", "signed", "sent")
 JobState = Literal["accepted", "computed", "signed", "sent", "delivered", "failed", "dropped"]
 _WHERE_HERE = "chain_id = ? AND coordinator = ?"
@@ -179,9 +179,8 @@ class Journal:
         with self.step():
             self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND coordinator = ? AND number <= ?", horizon)
-            self._db.execute(
-                "DELETE FROM fulfilments WHERE chain_id = ? AND coordinator = ? AND block_number <= ?", horizon
-            )
+            for table in ("fulfilments", "changes"):
+                self._db.execute(f"DELETE FROM {table} WHERE {_WHERE_HERE} AND block_number <= ?", horizon)  # noqa: S608
 
     def remove_blocks_above(self, chain_id: ChainId, coordinator: Address, number: int) -> None:
         """Forget the followed blocks above a number."""
@@ -195,7 +194,7 @@ class Journal:
         """Insert or replace one subscription as it is known now."""
         request = tracked.request
         self._db.execute(
-            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *tracked.key,
                 encode_subscription(tracked.subscription),
@@ -207,6 +206,8 @@ class Journal:
                 ended_block,
                 tracked.interval,
                 tracked.delivered,
+                tracked.is_paused,
+                tracked.last_interval,
             ),
         )
 
@@ -250,24 +251,25 @@ class Journal:
     def remove_subscription(self, key: SubscriptionKey) -> None:
         """Forget a subscription that is not part of the chain, and this node's work on it."""
         with self.step():
-            self._db.execute(f"DELETE FROM subscriptions WHERE {_WHERE_KEY}", key)  # noqa: S608
+            for table in ("subscriptions", "changes"):
+                self._db.execute(f"DELETE FROM {table} WHERE {_WHERE_KEY}", key)  # noqa: S608
             self.remove_jobs(key)
 
     def remove_progress(self, chain_id: ChainId, coordinator: Address) -> None:
         """Forget everything that was read from the chain; requests signed off chain stay, as new ones."""
         where, which = _WHERE_HERE, (chain_id, coordinator)
         with self.step():
-            for table in ("blocks", "fulfilments", "jobs"):
+            for table in ("blocks", "fulfilments", "changes", "jobs"):
                 self._db.execute(f"DELETE FROM {table} WHERE {where}", which)  # noqa: S608
             self._db.execute(f"DELETE FROM subscriptions WHERE {where} AND signature IS NULL", which)  # noqa: S608
             self._db.execute(
-                f"UPDATE subscriptions SET created_block = NULL, ended_block = NULL, interval = 0, delivered = 0 WHERE {where}",  # noqa: E501, S608
+                f"UPDATE subscriptions SET created_block = NULL, ended_block = NULL, interval = 0, delivered = 0, paused = 0, last_interval = NULL WHERE {where}",  # noqa: E501, S608
                 which,
             )
 
     # --- fulfilments ----------------------------------------------------------------------------------------------
 
-    def add_fulfilment(self, before: Tracked, event: SubscriptionFulfilled) -> None:
+    def add_fulfilment(self, before: Tracked, event: SubscriptionFulfilled | AnswerPending) -> None:
         """Note an answer that the chain counted, and what was counted before it."""
         self._db.execute(
             "INSERT OR REPLACE INTO fulfilments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -302,6 +304,26 @@ class Journal:
             )
             for row in rows
         ]
+
+    def add_change(self, before: Tracked, block_number: int, log_index: int) -> None:
+        """Note that an event paused, resumed or cancelled a subscription, and how it stood before it."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*before.key, block_number, log_index, before.is_paused, before.last_interval),
+        )
+
+    def remove_changes_above(
+        self, chain_id: ChainId, coordinator: Address, number: int
+    ) -> list[tuple[SubscriptionKey, bool, Interval | None]]:
+        """Take back what blocks above `number` changed, the newest first: how each subscription stood before."""
+        where, which = f"{_WHERE_HERE} AND block_number > ?", (chain_id, coordinator, number)
+        rows = self._db.execute(
+            "SELECT chain_id, coordinator, owner, id, paused_before, last_interval_before FROM changes "  # noqa: S608
+            f"WHERE {where} ORDER BY block_number DESC, log_index DESC",
+            which,
+        ).fetchall()
+        self._db.execute(f"DELETE FROM changes WHERE {where}", which)  # noqa: S608
+        return [(SubscriptionKey(*row[:4]), bool(row[4]), row[5]) for row in rows]
 
     # --- jobs -----------------------------------------------------------------------------------------------------
 
@@ -419,6 +441,11 @@ class Journal:
             for digest, chain, sender, nonce, raw, to, data, gas, max_fee, tip, sent_block in rows
         ]
 
+    def read_transaction_data(self, tx_hash: TxHash) -> bytes | None:
+        """The calldata of a transaction that this node signed, None for another's."""
+        row = self._db.execute("SELECT data FROM transactions WHERE hash = ?", (tx_hash,)).fetchone()
+        return None if row is None else row[0]
+
     def read_jobs_of_transaction(self, tx_hash: TxHash) -> list[Job]:
         """The jobs that a transaction delivers."""
         return [_job(row) for row in self._db.execute("SELECT * FROM jobs WHERE tx_hash = ?", (tx_hash,)).fetchall()]
@@ -461,7 +488,7 @@ def _unusable(path: Path, reason: object) -> NodeMisconfigured:
 
 def _tracked(row: tuple[Any, ...], answered: Interval = Interval(0)) -> Tracked:
     chain_id, coordinator, owner, number, terms, container, features, expiry, signature, created = row[:10]
-    interval, delivered = row[11:]
+    interval, delivered, paused, last_interval = row[11:]
     subscription = decode_subscription(terms)
     request = None
     if signature is not None:
@@ -474,7 +501,19 @@ def _tracked(row: tuple[Any, ...], answered: Interval = Interval(0)) -> Tracked:
             signature=signature,
         )
     key = SubscriptionKey(ChainId(chain_id), Address(coordinator), Address(owner), SubscriptionId(number))
-    return Tracked(key, subscription, container, features, request, created, Interval(interval), delivered, answered)
+    return Tracked(
+        key,
+        subscription,
+        container,
+        features,
+        request,
+        created,
+        Interval(interval),
+        delivered,
+        answered,
+        is_paused=bool(paused),
+        last_interval=None if last_interval is None else Interval(last_interval),
+    )
 
 
 def _job(row: tuple[Any, ...]) -> Job:

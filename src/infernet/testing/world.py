@@ -20,7 +20,7 @@ from infernet.keys.signer import LocalSigner
 from infernet.node import ChainPipeline
 from infernet.node.delivery import GasPolicy
 from infernet.ports import Container
-from infernet.protocol.events import SubscriptionFulfilled, decode_event
+from infernet.protocol.events import DeliveryFailed, SubscriptionFulfilled, decode_event
 from infernet.protocol.hashing import to_address
 from infernet.protocol.policy import Policy
 from infernet.store.journal import Job, Journal
@@ -154,6 +154,12 @@ class World:
         events = map(decode_event, await self.rpc.fetch_logs([self.coordinator], 0, head.number))
         answers = [event for event in events if isinstance(event, SubscriptionFulfilled)]
         return [event for event in answers if (event.owner, event.id) == (key.owner, key.id)]
+
+    async def fetch_failures(self) -> list[DeliveryFailed]:
+        """Every delivery that failed within a batch."""
+        head = await self.rpc.fetch_head()
+        events = map(decode_event, await self.rpc.fetch_logs([self.coordinator], 0, head.number))
+        return [event for event in events if isinstance(event, DeliveryFailed)]
 
     async def wait_answers(self, key: SubscriptionKey, count: int = 1) -> list[SubscriptionFulfilled]:
         """The answers, once there are as many."""
