@@ -26,6 +26,11 @@ WORDS = {
     "log.format": "`json` prints one object a line.",
     "policy.allowed_owners": "Addresses that may ask; empty allows all that are not denied.",
     "policy.denied_owners": "Addresses that are not served.",
+    "policy.minimum_fees": "The least that this node works for, its own share of an answer's fee, by token (the zero "
+    "address: ether), in units of the token. Where there is any, no other token is taken, and nothing free.",
+    "policy.margin_percent": "What an answer paid in ether must earn at the least, in percent of what its delivery's "
+    "gas costs at the present price and with the dearest callback. 0 does not look.",
+    "policy.verifiers": "Verifiers that this node works with. Its bond towards each is read when it starts.",
     "policy.turn_window_s": "Seconds over which several nodes spread their answers. 0 answers at once.",
     "chains.rpc_url": "JSON-RPC endpoint, http or https.",
     "chains.chain_id": "The chain expected there; another one stops the node at the start.",

@@ -74,6 +74,9 @@ class PolicySettings(_Section):
     allowed_owners: tuple[AddressField, ...] = ()
     denied_owners: tuple[AddressField, ...] = ()
     turn_window_s: int = Field(default=0, ge=0, le=_DAY_S)
+    minimum_fees: dict[AddressField, int] = Field(default_factory=dict)
+    margin_percent: int = Field(default=0, ge=0, le=10_000)
+    verifiers: tuple[AddressField, ...] = ()
 
 
 class ChainSettings(_Section):

@@ -53,6 +53,9 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # [policy]
 # allowed_owners = []                   # serve these consumers only; empty: everyone who is not denied
 # denied_owners = []
+# minimum_fees = {{}}                     # your share of an answer's fee at the least: {{"0x…token" = 1000}}
+# margin_percent = 0                     # earn so many percent of the gas at the least; 0 does not look
+# verifiers = []                         # verifiers you work with, and have bonds at
 # turn_window_s = 0                     # with several nodes of one container: spread over so many seconds
 
 # [api]

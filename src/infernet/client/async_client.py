@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from infernet.chain.sending import Message
@@ -18,6 +19,7 @@ from infernet.protocol.calldata import (
     encode_create_subscription_delegate,
     encode_create_subscription_with_terms,
 )
+from infernet.protocol.deliveries import encode_multicall
 from infernet.protocol.events import SubscriptionCreated, decode_event
 from infernet.protocol.fees import Shares
 from infernet.protocol.hashing import ZERO_ADDRESS, compute_container_id, keccak, to_address
@@ -84,6 +86,32 @@ class AsyncClient(MoneyClient):
             **await self._build_terms(terms, container, head.timestamp),
         )
         return await self._create(subscription, container, features, terms)
+
+    async def request_many(
+        self, container: str, features: Sequence[bytes], *, node: str = ZERO_ADDRESS, terms: Terms = FREE
+    ) -> tuple[SubscriptionKey, ...]:
+        """Ask once for each of several features, in one transaction. Terms as in `request`."""
+        head = await self.chain.fetch_head()
+        fields = await self._build_terms(terms, container, head.timestamp)
+        calls = [
+            encode_create_subscription_with_verifier(
+                build_subscription(
+                    self.address,
+                    container,
+                    one,
+                    active_at=head.timestamp,
+                    max_gas_price=DEFAULT_MAX_GAS_PRICE,
+                    max_gas_limit=self._choose_gas_limit(None),
+                    node=node,
+                    **fields,
+                ),
+                container,
+                one,
+                terms.verifier_params,
+            )
+            for one in features
+        ]
+        return self.read_created(await self._send(encode_multicall(calls)))
 
     async def subscribe(
         self,

@@ -108,6 +108,7 @@ class Client:
     fetch_terms = _blocking(AsyncClient.fetch_terms)
     expire = _blocking(AsyncClient.expire)
     fund = _blocking(AsyncClient.fund)
+    request_many = _blocking(AsyncClient.request_many)
 
 
 class _LoopThread:

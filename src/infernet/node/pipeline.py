@@ -85,6 +85,7 @@ class ChainPipeline:
             gas_policy,
             find=self._book.get,
             on_end=self._job_ended,
+            is_more_coming=lambda: self._jobs.is_running,
         )
         self._jobs = Jobs(
             journal,
@@ -152,7 +153,7 @@ class ChainPipeline:
                 self._sender.set_delivered(job.key, job.tx_hash)
             self._job_ended(job)
         for job, tx_hash in change.refused:
-            log.warning("output.refused", job=job.key, code=job.code, reason=job.note)
+            log.info("output.refused", job=job.key, code=job.code, reason=job.note)
             self._sender.set_mined(tx_hash)
             if job.is_open:
                 self._sender.submit(job)

@@ -21,6 +21,8 @@ from infernet.types import BlockRef, Hash32, JobKey, SubscriptionKey, TxHash
 
 BATCH = 64
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
+LINGER_S, LINGER_TIMES = 0.005, 12
+"""How long a computed answer waits for others that are about to be: much cheaper in one transaction."""
 log = structlog.get_logger()
 
 
@@ -41,6 +43,7 @@ class Sender:
     Args:
         find: the subscription of a job, None where it is over.
         on_end: called with every job that needs no more work, after it is written down.
+        is_more_coming: True while other jobs are being computed, which may go in the same transaction.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Sender:
         gas_policy: GasPolicy,
         find: Callable[[SubscriptionKey], Tracked | None],
         on_end: Callable[[Job], None],
+        is_more_coming: Callable[[], bool] = lambda: False,
     ) -> None:
         self._chain = chain
         self._outbox = outbox
@@ -58,6 +62,7 @@ class Sender:
         self._gas_policy = gas_policy
         self._find = find
         self._on_end = on_end
+        self._is_more_coming = is_more_coming
         self._settler = Settler(chain, outbox, journal, gas_policy, find, hold=self._hold, end=self._end)
         self._inbox: asyncio.Queue[Job | SeenHead | _Mined | _Withdrawn] = asyncio.Queue()
         self._held: dict[JobKey, Job] = {}
@@ -113,12 +118,16 @@ class Sender:
         must_retry = self._must_retry or self._outbox.has_unaccepted
         try:
             async with asyncio.timeout(retry_s if must_retry else None):
-                items = [await self._inbox.get()]
+                items: list[Job | SeenHead | _Mined | _Withdrawn] = [await self._inbox.get()]
         except TimeoutError:
             self._must_settle = True
             return False
-        while not self._inbox.empty():
-            items.append(self._inbox.get_nowait())
+        self._drain(items)
+        for _ in range(LINGER_TIMES):
+            if not (self._is_more_coming() and any(isinstance(item, Job) for item in items)):
+                break
+            await asyncio.sleep(LINGER_S)
+            self._drain(items)
         for item in items:
             match item:
                 case Job():
@@ -134,6 +143,10 @@ class Sender:
                     self._must_settle = True
                     self._must_reopen = self._must_reopen or is_rolled_back
         return True
+
+    def _drain(self, items: list[Job | SeenHead | _Mined | _Withdrawn]) -> None:
+        while not self._inbox.empty():
+            items.append(self._inbox.get_nowait())
 
     # --- deliveries -----------------------------------------------------------------------------------------------
 
