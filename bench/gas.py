@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bench.network import CONTAINER, FEATURES, GAS_PRICE, Bench, start_bench
 from bench.page import Figure, at_most
+from infernet.client.async_client import build_subscription
+
+BATCH = 10
 
 
 async def measure_gas() -> list[Figure]:
@@ -12,6 +17,8 @@ async def measure_gas() -> list[Figure]:
         receipt, output = await bench.ask()
         fresh = await _measure_delegated(bench)
         used = await _measure_delegated(bench)
+        paid = await _measure_paid(bench)
+        batch = await _measure_batch(bench)
         await bench.network.add_node()
         pair = await _measure_redundancy(bench)
     together = receipt.gas_used + output.gas_used
@@ -28,6 +35,10 @@ async def measure_gas() -> list[Figure]:
             checks=(at_most("gas", used, 100_000),),
         ),
         Figure("gas, delegated create + deliver, fresh bitmap word", f"{fresh:,}", "≤ 117,100"),
+        Figure("gas, paid callback: request", f"{paid[0]:,}", peer="196,227"),
+        Figure("gas, paid callback: delivery", f"{paid[1]:,}", peer="146,487"),
+        Figure("gas, paid callback: together", f"{sum(paid):,}", "≤ 165,000", "342,714"),
+        Figure("gas, each further delivery in a batch", f"{batch:,}", "≤ 30,000", "one transaction each"),
         Figure("gas, redundancy 2: request, first, second delivery", _join(pair)),
         Figure("gas, recurring: create, first, second, last delivery", _join(await _measure_subscription())),
     ]
@@ -60,3 +71,39 @@ async def _measure_subscription() -> list[int]:
 
 def _join(values: list[int]) -> str:
     return ", ".join(f"{value:,}" for value in values)
+
+
+async def _measure_paid(bench: Bench) -> tuple[int, int]:
+    """Request and delivery of the second paid callback: everybody's balance is there already."""
+    client, fee = bench.client, 10**15
+    await client.deposit(3 * fee, account=bench.consumer)
+    measured = (0, 0)
+    for _ in range(2):
+        head = await client.chain.fetch_head()
+        terms = build_subscription(
+            bench.consumer, CONTAINER, FEATURES, active_at=head.timestamp, max_gas_price=GAS_PRICE,
+            max_gas_limit=bench.gas_limit, fee=fee, deadline=head.timestamp + 3600,
+        )  # fmt: skip
+        receipt = await client.transact(bench.consumer, "SlotConsumer", "requestWithTerms", terms, CONTAINER, FEATURES)
+        (key,) = client.read_created(receipt)
+        measured = (receipt.gas_used, (await client.wait_output(key)).gas_used)
+    return measured
+
+
+async def _measure_batch(bench: Bench) -> int:
+    """What each delivery but the first adds to a transaction of ten."""
+    chain = bench.network.chain
+    _, single = await bench.ask()
+    await chain.set_automine(False)
+    asking = [asyncio.create_task(bench.request()) for _ in range(BATCH)]
+    await asyncio.sleep(1.0)  # all of them are waiting for the block then
+    await chain.mine()
+    keys = [key for _, key in await asyncio.gather(*asking)]
+    await asyncio.sleep(1.0)
+    await chain.set_automine(True)
+    await chain.mine()
+    outputs = {output.tx_hash: output for output in [await bench.client.wait_output(key) for key in keys]}
+    if len(outputs) != 1:
+        raise RuntimeError(f"{BATCH} deliveries took {len(outputs)} transactions")
+    (batch,) = outputs.values()
+    return round((batch.gas_used - single.gas_used) / (BATCH - 1))

@@ -4,7 +4,7 @@
     python tools/docs.py --check    compare with what is there; exit 1 and name each file that differs
 
 A marked block stands between `<!-- generated: NAME -->` and `<!-- end -->`. All of it comes from the code and the
-compiled contracts, so a document cannot fall behind them unseen.
+compiled contracts, so a document cannot fall behind them unseen. So does the Coordinator's address in the examples.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from docs_api import render_routes
 from docs_cli import render_commands
 from docs_contracts import render_consumer_functions, render_errors, render_events, render_functions, render_terms
+from docs_deployment import EXAMPLE, place_coordinator
 from docs_errors import render_codes, render_outcomes
 from docs_make import render_targets
 from docs_manifest import render_manifest, render_tensor
@@ -49,7 +50,7 @@ def render_document(text: str) -> str:
             raise SystemExit(f"docs: there is no generated block {name!r}; there is {', '.join(sorted(BLOCKS))}")
         return f"{match[1]}{BLOCKS[name]().strip()}\n{match[4]}"
 
-    return BLOCK.sub(replace, text)
+    return place_coordinator(BLOCK.sub(replace, text))
 
 
 def render_all(root: Path) -> dict[Path, str]:
@@ -59,7 +60,7 @@ def render_all(root: Path) -> dict[Path, str]:
         if path in rendered:
             continue
         text = path.read_text(encoding="utf-8")
-        if "<!-- generated: " in text:
+        if "<!-- generated: " in text or EXAMPLE.search(text):
             rendered[path] = render_document(text)
     return rendered
 

@@ -10,7 +10,6 @@ from typing import Any
 from docs_table import build_code, build_table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from infernet.settings import Settings
 
@@ -26,6 +25,11 @@ WORDS = {
     "log.format": "`json` prints one object a line.",
     "policy.allowed_owners": "Addresses that may ask; empty allows all that are not denied.",
     "policy.denied_owners": "Addresses that are not served.",
+    "policy.minimum_fees": "The least that this node works for, its own share of an answer's fee, by token (the zero "
+    "address: ether), in units of the token. Where there is any, no other token is taken, and nothing free.",
+    "policy.margin_percent": "What an answer paid in ether must earn at the least, in percent of what its delivery's "
+    "gas costs at the present price and with the dearest callback. 0 does not look.",
+    "policy.verifiers": "Verifiers that this node works with. Its bond towards each is read when it starts.",
     "policy.turn_window_s": "Seconds over which several nodes spread their answers. 0 answers at once.",
     "policy.max_callback_gas": "The most gas that a consumer's callback may be promised; the node pays for it.",
     "policy.job_timeout_s": "A job whose containers together take longer is given up, its waits for them included.",
@@ -96,6 +100,8 @@ def _name_types(annotation: Any) -> Iterator[str]:
         yield from (f"`{value}`" for value in arguments)
     elif origin is tuple:
         yield "list of text"
+    elif origin is dict:
+        yield "table"
     elif origin in (types.UnionType, typing.Union):
         for inner in arguments:
             if inner is not type(None):
@@ -106,8 +112,8 @@ def _name_types(annotation: Any) -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required() or field.default is PydanticUndefined:
+    if field.is_required():
         return "required"
-    if field.default is None or field.default == ():
+    if field.default is None or field.default_factory is not None or field.default == ():
         return "–"
     return build_code(str(field.default).lower() if isinstance(field.default, bool) else str(field.default))

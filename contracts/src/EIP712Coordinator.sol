@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Coordinator} from "./Coordinator.sol";
-import {IBaseConsumer} from "./interfaces/IBaseConsumer.sol";
 import {IDelegator} from "./interfaces/IDelegator.sol";
 import {IEIP712Coordinator} from "./interfaces/IEIP712Coordinator.sol";
+import {StaticRead} from "./StaticRead.sol";
 import {DelegateRequest, Subscription, SubscriptionLib} from "./Subscription.sol";
 
 /// @title EIP712Coordinator
 /// @notice The Coordinator with subscriptions that are signed off chain. This is the contract to deploy.
-contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
+contract EIP712Coordinator is Coordinator, IEIP712Coordinator {
     using SubscriptionLib for Subscription;
+
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
     /// @dev One permanent bit per nonce.
     mapping(address owner => mapping(uint256 index => uint256)) private _usedNonces;
 
-    constructor() EIP712("InfernetCoordinator", "1") {}
+    /// @param modelRegistry Where the terms of published models stand.
+    /// @param nodeRegistry Where the bonds of nodes stand.
+    /// @param protocolShareBps The protocol's part of each fee, in 1/10,000: at most 500.
+    /// @param protocolTo Who is credited with it; zero where there is none.
+    constructor(address modelRegistry, address nodeRegistry, uint16 protocolShareBps, address protocolTo)
+        Coordinator(modelRegistry, nodeRegistry, protocolShareBps, protocolTo)
+    {}
 
     /// @inheritdoc IEIP712Coordinator
     function createSubscriptionDelegate(
@@ -32,15 +41,32 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
 
         // Check
         id = _delegatedId(nonce);
-        Record storage record = _records[s.owner][id];
-        if (_isCreated(record, nonce, s)) return id;
+        (Subscription memory terms, bytes32 structHash) = s.load();
+        if (_isCreated(id, terms, structHash)) return id;
 
         // Check and effect
-        bytes32 structHash = _createSigned(nonce, s, container, features);
-        record.word = SubscriptionLib.commitment(structHash);
+        bytes32 flags = _open(terms, id, container, features, msg.data[:0]);
+        _useNonce(terms.owner, nonce);
+        _records[terms.owner][id].word = SubscriptionLib.commitment(structHash) | flags;
 
         // Interaction: the signer may be a contract. Nothing above survives when it disagrees.
-        _checkSignature(s.owner, nonce, expiry, structHash, signature);
+        _checkSignature(terms.owner, structHash, nonce, expiry, signature);
+    }
+
+    /// @inheritdoc IEIP712Coordinator
+    function createSubscriptionDelegateVerified(DelegateRequest calldata r, bytes calldata verifierParams)
+        external
+        returns (uint32 id)
+    {
+        _checkFree();
+
+        // Check
+        id = _delegatedId(r.nonce);
+        (Subscription memory terms, bytes32 structHash) = r.subscription.load();
+        if (_isCreated(id, terms, structHash)) return id;
+
+        // Check, effect, interaction: as above.
+        _createSigned(id, terms, structHash, r, verifierParams, true);
     }
 
     /// @inheritdoc IEIP712Coordinator
@@ -52,23 +78,16 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     ) external {
         _checkFree();
 
-        // Check
-        uint32 id = _delegatedId(r.nonce);
-        Record storage record = _records[r.subscription.owner][id];
-        bool stored = _isCreated(record, r.nonce, r.subscription);
-
         // Check, effect, interaction: the same as creation, but what this delivery completes needs no word.
-        if (!stored) stored = _createForDelivery(record, r);
+        uint32 id = _delegatedId(r.nonce);
+        (Subscription memory terms, bytes32 structHash) = r.subscription.load();
+        bool stored = _isCreated(id, terms, structHash);
+        if (!stored) {
+            stored = !_hasOneAnswer(terms);
+            _createSigned(id, terms, structHash, r, msg.data[:0], stored);
+        }
 
-        // Effect
-        uint16 ordinal = _recordDelivery(record, id, interval, r.subscription, stored);
-
-        // Interaction
-        _callConsumer(
-            r.subscription,
-            id,
-            abi.encodeCall(IBaseConsumer.rawReceiveModelOutput, (id, interval, ordinal, msg.sender, output, proof))
-        );
+        _deliver(_records[terms.owner][id], _answer(id, interval), terms, output, proof, stored);
     }
 
     /// @inheritdoc IEIP712Coordinator
@@ -90,54 +109,58 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
         return _usedNonces[owner][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
     }
 
+    /// @inheritdoc IEIP712Coordinator
+    function DOMAIN_SEPARATOR() public view returns (bytes32) {
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, keccak256("InfernetCoordinator"), keccak256("1"), block.chainid, address(this))
+        );
+    }
+
     /// @dev Whether the subscription was created before. Reverts when its nonce is spent, or on other terms.
-    function _isCreated(Record storage record, uint32 nonce, Subscription calldata s) private view returns (bool) {
+    function _isCreated(uint32 id, Subscription memory s, bytes32 structHash) private view returns (bool) {
+        uint32 nonce = id & ~SubscriptionLib.DELEGATED;
         if (!isNonceUsed(s.owner, nonce)) return false;
-        if (record.word == 0) revert NonceUsed(s.owner, nonce);
-        _checkCommitment(record, _delegatedId(nonce), s);
+        if (_records[s.owner][id].word == 0) revert NonceUsed(s.owner, nonce);
+        _find(id, s, structHash);
         return true;
     }
 
-    /// @return stored Whether the subscription was given a word.
-    function _createForDelivery(Record storage record, DelegateRequest calldata r) private returns (bool stored) {
-        Subscription calldata s = r.subscription;
-        bytes32 structHash = _createSigned(r.nonce, s, r.container, r.features);
-        stored = !_hasOneAnswer(s);
-        if (stored) record.word = SubscriptionLib.commitment(structHash);
-        _checkSignature(s.owner, r.nonce, r.expiry, structHash, r.signature);
-    }
-
-    /// @dev Uses the nonce and announces the subscription.
-    function _createSigned(uint32 nonce, Subscription calldata s, string calldata container, bytes calldata features)
-        private
-        returns (bytes32 structHash)
-    {
-        // Check: copied to memory, every field is known to be in its range.
-        _checkHashes(s, container, features);
-        Subscription memory terms = s;
-        _checkTerms(terms, container);
-        _checkUnsupportedTerms(terms);
-
-        // Effect
-        _useNonce(terms.owner, nonce);
-        emit SubscriptionCreated(terms.owner, _delegatedId(nonce), terms.containerId, terms, container, features);
-        return terms.hash();
+    /// @dev Opens the subscription and uses its nonce.
+    /// @param stored Whether it is to have a word.
+    function _createSigned(
+        uint32 id,
+        Subscription memory s,
+        bytes32 structHash,
+        DelegateRequest calldata r,
+        bytes calldata verifierParams,
+        bool stored
+    ) private {
+        bytes32 flags = _open(s, id, r.container, r.features, verifierParams);
+        _useNonce(s.owner, r.nonce);
+        if (stored) _records[s.owner][id].word = SubscriptionLib.commitment(structHash) | flags;
+        _checkSignature(s.owner, structHash, r.nonce, r.expiry, r.signature);
     }
 
     /// @dev Nothing can be entered while the signer is asked.
-    function _checkSignature(address owner, uint32 nonce, uint40 expiry, bytes32 structHash, bytes calldata signature)
+    function _checkSignature(address owner, bytes32 structHash, uint32 nonce, uint40 expiry, bytes calldata signature)
         private
     {
         if (block.timestamp > expiry) revert SignatureExpired(block.timestamp, expiry);
-        if (owner.code.length == 0) revert InvalidSignature(owner, address(0)); // nobody to ask for the signer
-        bytes32 digest = _hashTypedDataV4(SubscriptionLib.hashDelegate(nonce, expiry, structHash));
+        bytes32 message = SubscriptionLib.hashDelegate(nonce, expiry, structHash);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(DOMAIN_SEPARATOR(), message);
 
         _lock = LOCKED;
-        address signer = IDelegator(owner).signer();
-        if (!SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) {
+        address signer = _signerOf(owner);
+        if (signer == address(0) || !SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) {
             revert InvalidSignature(owner, signer);
         }
         _lock = FREE;
+    }
+
+    /// @dev Zero where the owner has no answer.
+    function _signerOf(address owner) private view returns (address) {
+        (uint256 signer,) = StaticRead.word(owner, abi.encodeCall(IDelegator.signer, ()));
+        return signer > type(uint160).max ? address(0) : address(uint160(signer));
     }
 
     function _useNonce(address owner, uint32 nonce) private {
@@ -147,5 +170,9 @@ contract EIP712Coordinator is Coordinator, EIP712, IEIP712Coordinator {
     function _delegatedId(uint32 nonce) private pure returns (uint32) {
         if (nonce >= SubscriptionLib.DELEGATED) revert NonceTooHigh(nonce);
         return SubscriptionLib.DELEGATED | nonce;
+    }
+
+    function _isDelivery(bytes4 selector) internal pure override returns (bool) {
+        return selector == IEIP712Coordinator.deliverModelOutputDelegate.selector || super._isDelivery(selector);
     }
 }

@@ -3,7 +3,6 @@ pragma solidity ^0.8.24;
 
 /// @notice The terms of a subscription. All fields are static: the EIP-712 hash of this struct is both the commitment
 /// that the Coordinator keeps and the message that a delegated signer signs.
-/// @dev Fields marked (later) have no meaning yet and must be zero.
 struct Subscription {
     /// The consumer contract: receives the outputs and may cancel.
     address owner;
@@ -23,29 +22,29 @@ struct Subscription {
     uint48 maxGasPrice;
     /// Gas of the callback plus DELIVERY_OVERHEAD_WEI.
     uint32 maxGasLimit;
-    /// Bits: 1 pull; (later) 2 lazy, 4 sealed, 8 provisional, 16 isolated.
+    /// Bits: 1 pull, 2 lazy, 4 sealed, 8 provisional, 16 isolated. See `SubscriptionLib`.
     uint8 mode;
     /// 0 = any node, else only this one may deliver.
     address node;
-    /// (later) Bond of the node towards `verifier`.
+    /// What a node must have bonded towards `verifier` when it delivers, in wei.
     uint96 minBond;
-    /// (later) 0 = none.
+    /// Decides whether an answer is good (see `IVerifier`); 0 = nobody does.
     address verifier;
-    /// (later) Hash of the verifier's parameters.
+    /// keccak256 of the verifier's parameters; 0 where it has none.
     bytes32 verifierParams;
-    /// (later)
+    /// The verifier's part of the fee.
     uint96 verifierFee;
-    /// (later) 0 = the owner's balance.
+    /// Whose balance pays; 0 = the owner's. Another payer must have allowed the owner.
     address payer;
-    /// (later) 0 = ETH.
+    /// What it pays in; 0 = ETH.
     address token;
-    /// (later) Per answer, all-in.
+    /// Per answer, all-in: the node gets what verifier, creator and protocol leave. 0 = free.
     uint128 fee;
-    /// (later) The model's creator.
+    /// The model's creator; 0 = nobody.
     address royaltyTo;
-    /// (later)
+    /// The creator's part of the fee, in 1/10,000.
     uint16 royaltyBps;
-    /// (later) One-time only; 0 = none.
+    /// The last second in which an answer is taken. One-time only; required when paid; 0 = none.
     uint40 deadline;
 }
 
@@ -59,10 +58,35 @@ struct DelegateRequest {
     bytes signature;
 }
 
+/// @notice One answer: which, and by whom. What `settle` is told of an answer that is pending stands in `AnswerPending`.
+struct Answer {
+    uint32 id;
+    uint32 interval;
+    /// Its ordinal in the interval, from 1.
+    uint16 redundancy;
+    address node;
+    /// See `IVerifier`.
+    uint40 pendingUntil;
+    /// What the verifier was told of the features.
+    bytes32 featuresHash;
+}
+
 /// @notice Hashing of subscriptions (EIP-712).
 library SubscriptionLib {
     /// @notice Bit of `Subscription.mode`: features come from the owner's `getModelFeatures`, at each interval's start.
     uint8 internal constant PULL = 1;
+
+    /// @notice Outputs are `abi.encode(bytes32 sha256, string uri)`: where the bytes are, and their hash. See `LazyOutput`.
+    uint8 internal constant LAZY = 2;
+
+    /// @notice Answers are committed to before they are shown: for verifiers that ask for it.
+    uint8 internal constant SEALED = 4;
+
+    /// @notice A pending answer is shown to the consumer at once, by `rawReceiveProvisionalOutput`.
+    uint8 internal constant PROVISIONAL = 8;
+
+    /// @notice A callback that fails does not undo the delivery.
+    uint8 internal constant ISOLATED = 16;
 
     /// @notice Ids of delegated subscriptions carry this bit; the rest of the id is the nonce.
     uint32 internal constant DELEGATED = 1 << 31;
@@ -77,8 +101,23 @@ library SubscriptionLib {
     bytes32 internal constant DELEGATE_TYPEHASH =
         keccak256(bytes.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
 
-    /// @dev The struct's size in memory and in calldata: 21 words.
+    /// @dev The struct's size in memory, in calldata and in ABI encoding: all of it is static, 21 words.
     uint256 private constant SIZE = 672;
+
+    /// @notice Copies a subscription to memory as it is, and computes its EIP-712 hashStruct.
+    /// @dev Every field is static, so calldata already is EIP-712's encodeData. Nothing checks the upper bits of short
+    /// fields here: compare the hash with commitments, which are only ever made to clean structs.
+    function load(Subscription calldata s) internal pure returns (Subscription memory m, bytes32 structHash) {
+        bytes32 typeHash = TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            m := add(free, 0x20)
+            mstore(free, typeHash)
+            calldatacopy(m, s, SIZE)
+            structHash := keccak256(free, add(SIZE, 0x20))
+            mstore(0x40, add(m, SIZE))
+        }
+    }
 
     /// @notice EIP-712 hashStruct of a subscription in memory.
     function hash(Subscription memory s) internal pure returns (bytes32 structHash) {
@@ -87,19 +126,6 @@ library SubscriptionLib {
             let free := mload(0x40)
             mstore(free, typeHash)
             mcopy(add(free, 0x20), s, SIZE)
-            structHash := keccak256(free, add(SIZE, 0x20))
-        }
-    }
-
-    /// @notice EIP-712 hashStruct of a subscription in calldata.
-    /// @dev Every field is static, so calldata already is EIP-712's encodeData. Nothing checks the upper bits of short
-    /// fields here: compare the result only with commitments, which are only ever made to clean structs.
-    function hashCalldata(Subscription calldata s) internal pure returns (bytes32 structHash) {
-        bytes32 typeHash = TYPEHASH;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, typeHash)
-            calldatacopy(add(free, 0x20), s, SIZE)
             structHash := keccak256(free, add(SIZE, 0x20))
         }
     }

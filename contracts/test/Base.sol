@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {ICoordinator} from "../src/interfaces/ICoordinator.sol";
 import {IEIP712Coordinator} from "../src/interfaces/IEIP712Coordinator.sol";
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {INodeRegistry} from "../src/interfaces/INodeRegistry.sol";
 import {DelegateRequest, Subscription, SubscriptionLib} from "../src/Subscription.sol";
 import {Puppet} from "./Puppet.sol";
 import {Vm} from "./Vm.sol";
@@ -26,6 +28,10 @@ abstract contract Base {
     address internal constant NODE = address(0xA11CE);
     address internal constant OTHER_NODE = address(0xB0B);
 
+    address internal constant PROTOCOL = address(0x9207);
+
+    IModelRegistry internal models;
+    INodeRegistry internal nodes;
     IEIP712Coordinator internal coordinator;
     Puppet internal puppet;
     uint32 internal overhead;
@@ -39,7 +45,14 @@ abstract contract Base {
     }
 
     function _deploy() internal returns (IEIP712Coordinator) {
-        return IEIP712Coordinator(vm.deployCode("EIP712Coordinator.sol:EIP712Coordinator"));
+        models = IModelRegistry(vm.deployCode("ModelRegistry.sol:ModelRegistry"));
+        nodes = INodeRegistry(vm.deployCode("NodeRegistry.sol:NodeRegistry", abi.encode(uint40(7 days))));
+        return _deployWith(0, address(0));
+    }
+
+    function _deployWith(uint16 protocolShareBps, address protocolTo) internal returns (IEIP712Coordinator) {
+        bytes memory arguments = abi.encode(address(models), address(nodes), protocolShareBps, protocolTo);
+        return IEIP712Coordinator(vm.deployCode("EIP712Coordinator.sol:EIP712Coordinator", arguments));
     }
 
     function _puppet() internal returns (Puppet) {
@@ -69,7 +82,42 @@ abstract contract Base {
 
     function _create(Subscription memory s) internal returns (uint32) {
         vm.prank(s.owner);
-        return coordinator.createSubscription(s, CONTAINER, s.mode == 1 ? bytes("") : FEATURES);
+        return coordinator.createSubscription(s, CONTAINER, s.mode & 1 == 1 ? bytes("") : FEATURES);
+    }
+
+    /// @dev One answer, paid in ETH from the consumer's balance.
+    function _paidTerms(uint128 fee) internal view returns (Subscription memory s) {
+        s = _terms();
+        s.fee = fee;
+        s.deadline = uint40(block.timestamp + 1 hours);
+    }
+
+    /// @dev An answer per interval, paid in ETH from the consumer's balance.
+    function _paidRecurring(uint256 frequency, uint16 redundancy, uint128 fee)
+        internal
+        view
+        returns (Subscription memory s)
+    {
+        s = _recurring(frequency, 60, redundancy);
+        s.fee = fee;
+    }
+
+    function _fund(address account, uint256 amount) internal {
+        vm.deal(address(this), amount);
+        coordinator.deposit{value: amount}(account, address(0), amount);
+    }
+
+    function _free(address account) internal view returns (uint256 free) {
+        (free,) = coordinator.balanceOf(account, address(0));
+    }
+
+    function _locked(address account) internal view returns (uint256 locked) {
+        (, locked) = coordinator.balanceOf(account, address(0));
+    }
+
+    function _assertMoney(address account, uint256 free, uint256 locked) internal view {
+        vm.assertEq(_free(account), free, "free");
+        vm.assertEq(_locked(account), locked, "locked");
     }
 
     function _deliver(uint32 id, uint32 interval, Subscription memory s) internal {

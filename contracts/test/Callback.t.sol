@@ -139,7 +139,7 @@ contract CallbackTest is Base {
         vm.assertFalse(ok);
         (uint256 available, uint256 required) = abi.decode(_tail(result), (uint256, uint256));
         vm.assertLt(available, CALLBACK_GAS);
-        vm.assertEq(required, (uint256(CALLBACK_GAS) * 64 + 62) / 63 + 6_000);
+        vm.assertEq(required, (uint256(CALLBACK_GAS) * 64 + 62) / 63 + 10_000);
     }
 
     function test_ACallbackWithoutGasOfItsOwn() public {

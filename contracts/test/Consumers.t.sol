@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {BaseConsumer} from "../src/consumer/BaseConsumer.sol";
 import {CallbackConsumer} from "../src/consumer/CallbackConsumer.sol";
 import {DigitsClassifier} from "../src/examples/DigitsClassifier.sol";
 import {DigitsFeed} from "../src/examples/DigitsFeed.sol";
@@ -13,8 +14,27 @@ import {IDelegator} from "../src/interfaces/IDelegator.sol";
 import {DelegateRequest, Subscription} from "../src/Subscription.sol";
 import {Dtype, Tensor, Tensors} from "../src/Tensor.sol";
 import {Base} from "./Base.sol";
+import {Oracle} from "./Mocks.sol";
 
 /// @dev The consumer's side, and the examples.
+/// @dev Asks with full terms.
+contract Asker is CallbackConsumer {
+    bytes public lastOutput;
+
+    constructor(address coordinator) BaseConsumer(coordinator) {}
+
+    function ask(Subscription memory s, bytes memory features, bytes memory params) external returns (uint32) {
+        return _requestWithTerms(s, "digits", features, params);
+    }
+
+    function _receiveModelOutput(uint32, uint32, uint16, address, bytes calldata output, bytes calldata)
+        internal
+        override
+    {
+        lastOutput = output;
+    }
+}
+
 contract ConsumersTest is Base {
     bytes private pixels;
 
@@ -191,5 +211,34 @@ contract ConsumersTest is Base {
         coordinator.deliverModelOutput(id, 1, _digitsTerms(address(slot), 100_000), hex"11", "");
         vm.assertEq(slot.lastOutput(), bytes32(bytes1(0x11)));
         vm.assertEq(slot.deliveries(), 0);
+    }
+
+    function testFuzz_AsksWithFullTerms(bytes calldata features, uint128 fee) public {
+        Asker asker = new Asker(address(coordinator));
+        fee = uint128(_bound(fee, 1, type(uint128).max));
+        _fund(address(asker), fee);
+        Subscription memory s;
+        (s.redundancy, s.maxGasPrice, s.maxGasLimit) = (1, 100 gwei, overhead + CALLBACK_GAS);
+        (s.fee, s.deadline, s.node) = (fee, uint40(START + 60), NODE);
+        uint32 id = asker.ask(s, features, "");
+
+        s.owner = address(asker);
+        (s.containerId, s.featuresHash) = (keccak256("digits"), keccak256(features));
+        (s.frequency, s.activeAt) = (1, uint40(START));
+        vm.assertEq(_word(address(asker), id), _commitment(s) | bytes32(uint256(1)));
+        _deliver(id, 1, s);
+        vm.assertEq(asker.lastOutput(), OUTPUT);
+        _assertMoney(NODE, fee, 0);
+    }
+
+    function test_AsksWithAVerifier() public {
+        Asker asker = new Asker(address(coordinator));
+        Oracle oracle = new Oracle();
+        Subscription memory s = _terms();
+        s.verifier = address(oracle);
+        uint32 id = asker.ask(s, FEATURES, "params");
+        (s.owner, s.verifierParams) = (address(asker), keccak256("params"));
+        _deliver(id, 1, s);
+        vm.assertEq(oracle.lastClaim().verifierParams, keccak256("params"));
     }
 }

@@ -103,7 +103,7 @@ contract CreateTest is Base {
     }
 
     function test_TheLastIdIsGivenAwayOnce() public {
-        vm.store(address(coordinator), bytes32(0), bytes32(uint256(2 ** 31 - 2)));
+        vm.store(address(coordinator), bytes32(uint256(3)), bytes32(uint256(2 ** 31 - 2)));
         vm.assertEq(coordinator.lastId(), 2 ** 31 - 2);
         vm.assertEq(_plain(FEATURES, 1, 0, 1), 2 ** 31 - 1);
         vm.expectRevert(ICoordinator.IdsExhausted.selector);
@@ -228,29 +228,69 @@ contract CreateTest is Base {
         _expect(abi.encodeWithSelector(ICoordinator.NamedNodeWithRedundancy.selector, node, redundancy), s);
     }
 
-    function testFuzz_RevertWhen_ATermHasNoMeaningYet(uint256 value) public {
-        string[11] memory names = [
-            "mode",
-            "minBond",
-            "verifier",
-            "verifierParams",
-            "verifierFee",
-            "payer",
-            "token",
-            "fee",
-            "royaltyTo",
-            "royaltyBps",
-            "deadline"
-        ];
-        uint8[11] memory fields = [9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
-        for (uint256 i; i < 11; ++i) {
-            uint256 width = _width(fields[i]);
+    /// @dev The terms of money mean nothing where there is no fee.
+    function testFuzz_RevertWhen_ATermNeedsAFee(uint256 value) public {
+        string[5] memory names = ["verifierFee", "payer", "token", "royaltyTo", "royaltyBps"];
+        uint8[5] memory fields = [14, 15, 16, 18, 19];
+        for (uint256 i; i < 5; ++i) {
             Subscription memory s = _terms();
-            _setField(
-                s, fields[i], i == 0 ? _bound(value, 1, 127) << 1 : _bound(value, 1, type(uint256).max >> (256 - width))
-            );
-            _expect(abi.encodeWithSelector(ICoordinator.UnsupportedTerm.selector, names[i]), s);
+            uint256 given = _bound(value, 1, type(uint256).max >> (256 - _width(fields[i])));
+            _setField(s, fields[i], given);
+            _expect(abi.encodeWithSelector(ICoordinator.NeedsFee.selector, names[i], given), s);
         }
+    }
+
+    /// @dev Nor do those of a verifier where there is none.
+    function testFuzz_RevertWhen_ATermNeedsAVerifier(uint96 bond) public {
+        Subscription memory s = _terms();
+        s.minBond = uint96(_bound(bond, 1, type(uint96).max));
+        _expect(abi.encodeWithSelector(ICoordinator.NeedsVerifier.selector, "minBond", s.minBond), s);
+        for (uint8 mode = 4; mode < 16; mode += 4) {
+            s = _terms();
+            s.mode = mode;
+            _expect(abi.encodeWithSelector(ICoordinator.NeedsVerifier.selector, "mode", mode), s);
+        }
+        s = _terms();
+        s.verifierParams = keccak256("params");
+        bytes memory params = "params";
+        bytes memory reason =
+            abi.encodeWithSelector(ICoordinator.NeedsVerifier.selector, "verifierParams", uint256(s.verifierParams));
+        vm.prank(address(puppet));
+        vm.expectRevert(reason);
+        coordinator.createSubscription(s, CONTAINER, FEATURES, params);
+        _expect(abi.encodeWithSelector(ICoordinator.VerifierParamsMismatch.selector, s.verifierParams, bytes32(0)), s);
+    }
+
+    function testFuzz_RevertWhen_TheModeIsUnknown(uint8 mode) public {
+        mode = uint8(_bound(mode, 32, 255)) & ~uint8(1);
+        Subscription memory s = _terms();
+        s.mode = mode;
+        _expect(abi.encodeWithSelector(ICoordinator.UnknownMode.selector, mode), s);
+    }
+
+    function testFuzz_RevertWhen_TheVerifierHasNoCode(address verifier) public {
+        vm.assume(verifier != address(0) && verifier.code.length == 0);
+        Subscription memory s = _terms();
+        s.verifier = verifier;
+        _expect(abi.encodeWithSelector(ICoordinator.VerifierWithoutCode.selector, verifier), s);
+    }
+
+    function testFuzz_RevertWhen_TheDeadlineIsOver(uint40 deadline) public {
+        Subscription memory s = _terms();
+        s.deadline = uint40(_bound(deadline, 1, START - 1));
+        _expect(abi.encodeWithSelector(ICoordinator.DeadlinePassed.selector, START, s.deadline), s);
+    }
+
+    function test_RevertWhen_TheDeadlineComesBeforeTheStart() public {
+        Subscription memory s = _terms();
+        (s.activeAt, s.deadline) = (uint40(START + 10), uint40(START + 9));
+        _expect(abi.encodeWithSelector(ICoordinator.DeadlineBeforeStart.selector, s.deadline, s.activeAt), s);
+    }
+
+    function test_RevertWhen_ARecurringOneHasADeadline() public {
+        Subscription memory s = _recurring(2, 60, 1);
+        s.deadline = uint40(START + 1000);
+        _expect(abi.encodeWithSelector(ICoordinator.DeadlineOnRecurring.selector, s.deadline), s);
     }
 
     function _setField(Subscription memory s, uint256 field, uint256 value) private pure {

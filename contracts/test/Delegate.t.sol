@@ -80,7 +80,7 @@ contract DelegateTest is Base {
         vm.expectEmit(address(coordinator));
         emit ICoordinator.SubscriptionCreated(address(puppet), DELEGATED | nonce, s.containerId, s, CONTAINER, FEATURES);
         vm.expectEmit(address(coordinator));
-        emit ICoordinator.SubscriptionFulfilled(address(puppet), DELEGATED | nonce, NODE, 1, 1);
+        emit ICoordinator.SubscriptionFulfilled(address(puppet), DELEGATED | nonce, NODE, 1, 1, true);
         vm.prank(NODE);
         coordinator.deliverModelOutputDelegate(r, 1, output, proof);
 
@@ -178,8 +178,8 @@ contract DelegateTest is Base {
         Subscription memory s = _recurring(1, 0, 0);
         _assertBothRevert(_request(1, s), abi.encodeWithSelector(ICoordinator.ZeroRedundancy.selector));
         s = _terms();
-        s.fee = 1;
-        _assertBothRevert(_request(1, s), abi.encodeWithSelector(ICoordinator.UnsupportedTerm.selector, "fee"));
+        s.mode = 32;
+        _assertBothRevert(_request(1, s), abi.encodeWithSelector(ICoordinator.UnknownMode.selector, 32));
         DelegateRequest memory r = _request(1, _terms());
         r.container = "other";
         _assertBothRevert(
@@ -384,7 +384,10 @@ contract DelegateTest is Base {
         BadDelegator bad = new BadDelegator(address(coordinator), vm.addr(SIGNER_KEY), false);
         Subscription memory s = _terms();
         s.owner = address(bad);
-        _assertBothRevert(_request(5, s), abi.encodeWithSignature("Error(string)", "no signer"));
+        _assertBothRevert(
+            _request(5, s),
+            abi.encodeWithSelector(IEIP712Coordinator.InvalidSignature.selector, address(bad), address(0))
+        );
     }
 
     // --- ERC-1271

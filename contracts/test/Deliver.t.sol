@@ -13,7 +13,7 @@ contract DeliverTest is Base {
         uint32 id = _create(s);
 
         vm.expectEmit(address(coordinator));
-        emit ICoordinator.SubscriptionFulfilled(address(puppet), id, node, 1, 1);
+        emit ICoordinator.SubscriptionFulfilled(address(puppet), id, node, 1, 1, true);
         vm.prank(node);
         coordinator.deliverModelOutput(id, 1, s, output, proof);
 
@@ -271,7 +271,7 @@ contract DeliverTest is Base {
         _deliver(id, 1, s);
         // The cursor stands in the word after the commitment: interval 1, delivered 65534.
         bytes32 cursor =
-            bytes32(uint256(keccak256(abi.encode(id, keccak256(abi.encode(address(puppet), uint256(1)))))) + 1);
+            bytes32(uint256(keccak256(abi.encode(id, keccak256(abi.encode(address(puppet), uint256(4)))))) + 1);
         vm.assertEq(uint256(vm.load(address(coordinator), cursor)), 1 | 1 << 32);
         vm.store(address(coordinator), cursor, bytes32(uint256(1) | uint256(65_534) << 32));
         _deliverBy(OTHER_NODE, id, 1, s);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {SlotConsumer} from "../src/examples/SlotConsumer.sol";
 import {DelegateRequest, Subscription} from "../src/Subscription.sol";
 import {Base} from "./Base.sol";
@@ -72,6 +73,119 @@ contract GasTest is Base {
         r = _signed(256, _slotTerms());
         _answerSigned(r);
         vm.snapshotGasLastCall("delegated create and deliver: fresh bitmap word");
+    }
+
+    /// @dev Paid in ETH, a creator and a protocol share included; everyone has earned before.
+    function _paidSlotTerms() private view returns (Subscription memory s) {
+        s = _slotTerms();
+        (s.fee, s.deadline) = (1 ether, uint40(block.timestamp + 1 hours));
+    }
+
+    function _askPaid(Subscription memory s) private returns (uint32) {
+        return slot.requestWithTerms(s, s.royaltyBps == 0 ? NAME : "ns/digits-:1", features);
+    }
+
+    function _earnedBefore(Subscription memory s) private {
+        _fund(address(slot), 100 ether);
+        _answer(_askPaid(s), 1, s, abi.encode(keccak256("paid before")));
+    }
+
+    function test_PaidCallback() public {
+        Subscription memory s = _paidSlotTerms();
+        _earnedBefore(s);
+        uint32 id = _askPaid(s);
+        uint256 request = vm.snapshotGasLastCall("paid callback: request");
+        _answer(id, 1, s, output);
+        uint256 delivery = vm.snapshotGasLastCall("paid callback: delivery");
+        vm.assertLe(request + delivery, 165_000);
+    }
+
+    /// @dev The name of the container has 12 characters here too.
+    function _publishModel() private {
+        models.claimNamespace("ns");
+        models.publish("ns", "digits-", "1", IModelRegistry.Publication("manifest", "uri", address(0xC4EA), 1000));
+    }
+
+    function test_PaidCallbackWithShares() public {
+        coordinator = _deployWith(100, PROTOCOL);
+        bytes memory arguments = abi.encode(address(coordinator), vm.addr(SIGNER_KEY));
+        slot = SlotConsumer(vm.deployCode("SlotConsumer.sol:SlotConsumer", arguments));
+        _publishModel();
+        Subscription memory s = _paidSlotTerms();
+        (s.royaltyTo, s.royaltyBps, s.containerId) = (address(0xC4EA), 1000, keccak256("ns/digits-:1"));
+        _earnedBefore(s);
+        uint32 id = _askPaid(s);
+        uint256 request = vm.snapshotGasLastCall("paid callback, creator and protocol: request");
+        _answer(id, 1, s, output);
+        uint256 delivery = vm.snapshotGasLastCall("paid callback, creator and protocol: delivery");
+        vm.assertLe(request + delivery, 170_000); // two more balances
+    }
+
+    function test_PaidDelegated() public {
+        Subscription memory s = _paidSlotTerms();
+        _earnedBefore(s);
+        DelegateRequest memory r = _signed(1, s);
+        _answerSigned(r);
+        vm.snapshotGasLastCall("paid, delegated create and deliver: used bitmap word");
+    }
+
+    function test_PaidRecurring() public {
+        Subscription memory s = _slotTerms();
+        _earnedBefore(_paidSlotTerms());
+        (s.fee, s.frequency, s.period) = (1 ether, FOREVER, 60);
+        uint32 id = _askPaid(s);
+        vm.snapshotGasLastCall("paid, recurring: subscribe");
+        _answer(id, 1, s, output);
+        vm.snapshotGasLastCall("paid, recurring: first delivery");
+        vm.warp(START + 60);
+        _answer(id, 2, s, abi.encode(keccak256("next")));
+        vm.snapshotGasLastCall("paid, recurring: further delivery");
+        slot.cancel(id);
+        vm.snapshotGasLastCall("paid, recurring: cancel");
+    }
+
+    function test_Ledger() public {
+        _fund(NODE, 1 ether);
+        vm.deal(NODE, 1 ether);
+        vm.prank(NODE);
+        coordinator.deposit{value: 0.5 ether}(NODE, address(0), 0.5 ether);
+        vm.snapshotGasLastCall("ledger: deposit ETH");
+        vm.prank(NODE);
+        coordinator.withdraw(NODE, address(0), 1 ether);
+        vm.snapshotGasLastCall("ledger: withdraw ETH");
+    }
+
+    function _batch(uint256 count, bool paid) private returns (bytes[] memory deliveries) {
+        Subscription memory s = paid ? _paidSlotTerms() : _slotTerms();
+        deliveries = new bytes[](count);
+        for (uint256 i; i < count; ++i) {
+            uint32 id = paid ? _askPaid(s) : _ask();
+            bytes memory data = abi.encode(keccak256(abi.encode("output", i)));
+            deliveries[i] = abi.encodeCall(coordinator.deliverModelOutput, (id, 1, s, data, ""));
+        }
+    }
+
+    function _submit(bytes[] memory deliveries, string memory name) private returns (uint256) {
+        vm.prank(NODE);
+        coordinator.deliverModelOutputs(deliveries);
+        return vm.snapshotGasLastCall(name);
+    }
+
+    function test_Batch() public {
+        bytes[] memory one = _batch(1, false);
+        bytes[] memory ten = _batch(10, false);
+        uint256 first = _submit(one, "batch of 1, free");
+        uint256 all = _submit(ten, "batch of 10, free");
+        vm.assertLe((all - first) / 9, 30_000);
+    }
+
+    function test_PaidBatch() public {
+        _earnedBefore(_paidSlotTerms());
+        bytes[] memory one = _batch(1, true);
+        bytes[] memory ten = _batch(10, true);
+        uint256 first = _submit(one, "batch of 1, paid");
+        uint256 all = _submit(ten, "batch of 10, paid");
+        vm.assertLe((all - first) / 9, 30_000);
     }
 
     function test_Recurring() public {

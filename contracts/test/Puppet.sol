@@ -4,10 +4,12 @@ pragma solidity 0.8.37;
 import {BaseConsumer} from "../src/consumer/BaseConsumer.sol";
 import {CallbackConsumer} from "../src/consumer/CallbackConsumer.sol";
 import {Delegator} from "../src/consumer/Delegator.sol";
+import {ProvisionalConsumer} from "../src/consumer/ProvisionalConsumer.sol";
 import {SubscriptionConsumer} from "../src/consumer/SubscriptionConsumer.sol";
+import {IFeaturesCommitter} from "../src/interfaces/IFeaturesCommitter.sol";
 
 /// @dev A consumer that does in its callback what a test tells it to.
-contract Puppet is CallbackConsumer, SubscriptionConsumer, Delegator {
+contract Puppet is CallbackConsumer, SubscriptionConsumer, ProvisionalConsumer, Delegator, IFeaturesCommitter {
     enum Mood {
         Store,
         Revert,
@@ -37,6 +39,10 @@ contract Puppet is CallbackConsumer, SubscriptionConsumer, Delegator {
     uint256 public count;
     Received internal _last;
     bytes internal _features;
+    bool public committing;
+    bytes32 public committed;
+    uint256 public provisionalCount;
+    Received internal _lastProvisional;
 
     constructor(address coordinator, address signer) BaseConsumer(coordinator) Delegator(signer) {}
 
@@ -51,6 +57,33 @@ contract Puppet is CallbackConsumer, SubscriptionConsumer, Delegator {
 
     function setFeatures(bytes calldata features) external {
         _features = features;
+    }
+
+    /// @dev From now on it answers when it is asked for the features of an interval.
+    function commitFeatures(bytes32 featuresHash) external {
+        (committing, committed) = (true, featuresHash);
+    }
+
+    function featuresHashOf(uint32, uint32) external view returns (bytes32) {
+        if (!committing) revert Refused(7);
+        return committed;
+    }
+
+    function lastProvisional() external view returns (Received memory) {
+        return _lastProvisional;
+    }
+
+    function _receiveProvisionalOutput(
+        uint32 id,
+        uint32 interval,
+        uint16 redundancy,
+        address node,
+        bytes calldata output,
+        bytes calldata proof
+    ) internal override {
+        if (mood == Mood.Revert) revert Refused(43);
+        _lastProvisional = Received(id, interval, redundancy, node, output, proof);
+        ++provisionalCount;
     }
 
     function updateSigner(address newSigner) external {

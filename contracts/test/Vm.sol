@@ -24,11 +24,13 @@ interface Vm {
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
     function cool(address target) external;
+    function deal(address account, uint256 balance) external;
     function deployCode(string calldata artifact) external returns (address);
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function etch(address target, bytes calldata code) external;
     function expectCall(address target, bytes calldata data, uint64 times) external;
     function expectEmit(address emitter) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert() external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;

@@ -76,6 +76,9 @@ class PolicySettings(_Section):
     turn_window_s: int = Field(default=0, ge=0, le=_DAY_S)
     max_callback_gas: int = Field(default=5_000_000, ge=0, lt=2**32)
     job_timeout_s: float = Field(default=3600.0, gt=0, le=_DAY_S)
+    minimum_fees: dict[AddressField, int] = Field(default_factory=dict)
+    margin_percent: int = Field(default=0, ge=0, le=10_000)
+    verifiers: tuple[AddressField, ...] = ()
 
 
 class ChainSettings(_Section):

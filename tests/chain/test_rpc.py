@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from infernet.app.deployment import CORE, deploy_suite
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
 from infernet.chain.local import DEV_ACCOUNTS
@@ -85,7 +86,7 @@ async def test_it_is_the_port_and_reads_heads_blocks_and_accounts(anvil: AnvilCh
 
 @pytest.mark.chain
 async def test_a_call_is_made_at_the_state_after_a_block_named_by_hash(anvil: AnvilChain, rpc: RpcChain) -> None:
-    coordinator = await _deploy(rpc, "EIP712Coordinator")
+    coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     start = await rpc.fetch_head()
     await anvil.set_next_timestamp(Timestamp(start.timestamp + 100))
     await anvil.mine()
@@ -99,7 +100,7 @@ async def test_a_call_is_made_at_the_state_after_a_block_named_by_hash(anvil: An
 
 @pytest.mark.chain
 async def test_a_revert_carries_the_errors_name_and_values(rpc: RpcChain) -> None:
-    coordinator = await _deploy(rpc, "EIP712Coordinator")
+    coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     call = Call(coordinator, GET_SUBSCRIPTION_INTERVAL.encode(2**40 - 1, 10))
     with pytest.raises(JobRejected, match=r"SubscriptionNotActive\(timestamp=\d+, activeAt=1099511627775\)") as caught:
         await rpc.call(call)
@@ -112,7 +113,7 @@ async def test_a_revert_carries_the_errors_name_and_values(rpc: RpcChain) -> Non
 @pytest.mark.chain
 async def test_many_calls_answer_in_order_with_errors_in_place_and_each_counts(anvil: AnvilChain) -> None:
     async with RpcChain(anvil.rpc_url, batch_size=20) as rpc:
-        coordinator = await _deploy(rpc, "EIP712Coordinator")
+        coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
         head = await rpc.fetch_head()
         good = [Call(coordinator, GET_SUBSCRIPTION_INTERVAL.encode(head.timestamp - n, 1)) for n in range(90)]
         bad = Call(coordinator, GET_SUBSCRIPTION_INTERVAL.encode(2**40 - 1, 10))
@@ -148,7 +149,7 @@ async def test_a_transaction_the_endpoint_knows_counts_as_accepted(anvil: AnvilC
 
 @pytest.mark.chain
 async def test_logs_come_in_chain_order_and_no_address_means_none(rpc: RpcChain) -> None:
-    coordinator = await _deploy(rpc, "EIP712Coordinator")
+    coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     classifier = await _deploy(rpc, "DigitsClassifier", coordinator, "a/b:1")
     data = load_artifact("DigitsClassifier").encode_call("classify(bytes)", [bytes(64)])
     chain_id = await rpc.fetch_chain_id()

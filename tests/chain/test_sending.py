@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from infernet.app.deployment import CORE, deploy_suite
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
 from infernet.chain.fees import Fees
@@ -40,9 +41,7 @@ async def test_money_arrives(rpc: RpcChain) -> None:
 
 @pytest.mark.chain
 async def test_what_reverts_is_refused_before_it_is_sent(rpc: RpcChain) -> None:
-    data = load_artifact("EIP712Coordinator").encode_deployment()
-    coordinator = (await send_and_wait(rpc, SIGNER, Message(None, data), LOCAL)).contract_address
-    assert coordinator is not None
+    coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     nonce = await rpc.fetch_nonce(SIGNER.address)
     cancel = load_artifact("EIP712Coordinator").encode_call("cancelSubscription", [1])
     with pytest.raises(JobRejected) as caught:

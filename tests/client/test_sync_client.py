@@ -11,6 +11,7 @@ from infernet.chain.anvil import AnvilChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.client import AsyncClient, Client
 from infernet.errors import RetryLater
+from infernet.protocol.hashing import ZERO_ADDRESS
 
 pytestmark = pytest.mark.chain
 
@@ -30,7 +31,8 @@ def test_it_deploys_asks_and_reads_without_an_event_loop(anvil_session: AnvilCha
         Client.connect(anvil_session.rpc_url, DEV_ACCOUNTS[5].private_key) as node,
         Client.connect(anvil_session.rpc_url, DEV_ACCOUNTS[6].private_key) as asker,
     ):
-        coordinator = asker.deploy("EIP712Coordinator")
+        models, nodes = asker.deploy("ModelRegistry"), asker.deploy("NodeRegistry", 3600)
+        coordinator = asker.deploy("EIP712Coordinator", models, nodes, 0, ZERO_ADDRESS)
         assert asker.attach(coordinator) == node.attach(coordinator) == asker.coordinator
         consumer = asker.deploy("StoreConsumer", coordinator, asker.address)
         receipt = asker.transact(consumer, "StoreConsumer", "request", "a:1", b"x", 10**12, 300_000, 1)
@@ -43,7 +45,7 @@ def test_it_deploys_asks_and_reads_without_an_event_loop(anvil_session: AnvilCha
             asker.wait_output(key, timeout_s=0.1)
     asker.close()
     with pytest.raises(RuntimeError, match="closed"):
-        asker.deploy("EIP712Coordinator")
+        asker.deploy("ModelRegistry")
     assert threading.active_count() == threads
 
 

@@ -94,7 +94,8 @@ async def assert_answered_exactly_once(world: World, keys: list[SubscriptionKey]
         assert len(await world.fetch_answers(key)) == 1
     statuses = await world.fetch_statuses(NODE.address)
     assert all(statuses)
-    assert len(keys) <= len(statuses) <= len(keys) + cancelled
+    assert 1 <= len(statuses) <= len(keys) + cancelled
+    assert await world.fetch_failures() == []
     assert await world.client.read(world.consumer, "StoreConsumer", "deliveries") == len(keys)
 
 

@@ -159,7 +159,9 @@ async def test_a_hundred_requests_at_once_are_all_answered_and_none_reverts(worl
         await wait_until(lambda: sum(job.state == "delivered" for job in node.ended) == 100)
     assert len(set(keys)) == 100
     statuses = await world.fetch_statuses(node.address)
-    assert (len(statuses), all(statuses)) == (100, True)
+    assert len(statuses) < 50  # what is ready goes together
+    assert all(statuses)
+    assert await world.client.read(world.consumer, "StoreConsumer", "deliveries") == 100
 
 
 async def test_a_request_that_comes_while_older_blocks_are_caught_up_with_waits_for_the_head(world: World) -> None:

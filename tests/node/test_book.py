@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from infernet.errors import InvalidInput
 from infernet.node.book import Book
 from infernet.protocol.decision import Tracked
-from infernet.protocol.events import Event, SubscriptionCancelled, SubscriptionCreated, SubscriptionFulfilled
+from infernet.protocol.events import (
+    AnswerPending,
+    Event,
+    SubscriptionCancelled,
+    SubscriptionCreated,
+    SubscriptionExpired,
+    SubscriptionFulfilled,
+    SubscriptionPaused,
+    SubscriptionResumed,
+)
 from infernet.protocol.hashing import ZERO_HASH, keccak, to_address
 from infernet.protocol.subscription import DelegateRequest, Subscription, delegated_id
 from infernet.store.journal import Job, Journal
@@ -73,7 +82,12 @@ def created(block: int, number: int = 1, terms: Subscription | None = None) -> S
 
 def fulfilled(block: int, interval: int = 1, redundancy: int = 1, node: Address = OTHER, number: int = 1) -> Event:
     return SubscriptionFulfilled(
-        **place(block), id=SubscriptionId(number), node=node, interval=Interval(interval), redundancy=redundancy
+        **place(block),
+        id=SubscriptionId(number),
+        node=node,
+        interval=Interval(interval),
+        redundancy=redundancy,
+        callback_ok=True,
     )  # type: ignore[arg-type]
 
 
@@ -385,3 +399,69 @@ def test_a_request_for_a_subscription_that_another_created_is_known(book: Book) 
     book.apply(created(5, number=delegated_id(3)))
     key = book.add_request(build_request())
     assert get(book, key).created_block == 5
+
+
+# --- money --------------------------------------------------------------------------------------------------------
+
+
+def build_paid(**fields: object) -> Subscription:
+    return replace(build_terms(frequency=5), period=60, active_at=Timestamp(1000), fee=7, **fields)  # type: ignore[arg-type]
+
+
+def about(kind: type[Event], block: int, **fields: object) -> Event:
+    return kind(**place(block), id=SubscriptionId(1), **fields)  # type: ignore[call-arg, arg-type, return-value]
+
+
+def pending(block: int, interval: int = 1) -> Event:
+    return about(
+        AnswerPending, block, node=NODE, interval=Interval(interval), redundancy=1, pending_until=Timestamp(9),
+        features_hash=Hash32(bytes(32)), output_hash=Hash32(bytes(32)),
+    )  # fmt: skip
+
+
+def test_a_pause_and_its_end_are_noted_and_taken_back_in_a_reorg(book: Book) -> None:
+    book.apply(created(5, terms=build_paid()))
+    book.apply(about(SubscriptionPaused, 6, interval=Interval(1)))
+    assert get(book).is_paused
+    book.apply(about(SubscriptionResumed, 8))
+    assert not get(book).is_paused
+    book.roll_back(7)
+    assert get(book).is_paused
+    book.roll_back(5)
+    assert not get(book).is_paused
+
+
+def test_a_cancelled_paid_subscription_is_open_for_what_has_begun(book: Book, journal: Journal) -> None:
+    book.apply(created(5, terms=build_paid()))
+    book.apply(cancelled(6), Timestamp(1061))
+    assert get(book).last_interval == 2
+    assert journal.read_subscription(KEY) == (get(book), None)
+    book.apply(fulfilled(7, interval=2))
+    assert book.get(KEY) is None
+    book.roll_back(6)
+    assert get(book).last_interval == 2
+    book.roll_back(5)
+    assert get(book).last_interval is None
+
+
+def test_a_paid_subscription_that_is_cancelled_before_it_begins_is_over(book: Book) -> None:
+    book.apply(created(5, terms=build_paid()))
+    book.apply(cancelled(6), Timestamp(999))
+    assert book.get(KEY) is None
+    book.roll_back(5)
+    assert get(book).last_interval is None
+
+
+def test_an_expired_subscription_is_over(book: Book) -> None:
+    book.apply(created(5, terms=build_paid()))
+    book.apply(about(SubscriptionExpired, 6, refund=7))
+    assert book.get(KEY) is None
+
+
+def test_a_pending_answer_counts_and_is_not_counted_again(book: Book) -> None:
+    book.apply(created(5, terms=build_paid()))
+    book.apply(pending(6, interval=1))
+    assert (get(book).interval, get(book).delivered, get(book).answered) == (1, 1, 1)
+    book.apply(pending(7, interval=2))
+    assert book.apply(fulfilled(8, interval=1, node=NODE)) is None
+    assert (get(book).interval, get(book).delivered) == (2, 1)

@@ -22,6 +22,7 @@ from infernet.node.outbox import Outbox, compute_next_nonce
 from infernet.node.sender import Sender
 from infernet.protocol.calldata import decode_delivery
 from infernet.protocol.decision import Tracked
+from infernet.protocol.deliveries import decode_deliveries, is_batch
 from infernet.protocol.hashing import keccak, to_address
 from infernet.protocol.subscription import DelegateRequest, Subscription
 from infernet.store.journal import Job, Journal
@@ -134,11 +135,74 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     desk.journal.close()
 
 
-async def test_jobs_become_transactions_with_consecutive_nonces(desk: Desk) -> None:
+async def test_what_is_ready_goes_in_one_transaction(desk: Desk) -> None:
     desk.chain.nonces[SIGNER.address] = 7
     desk.submit(build_job(1), build_job(2), build_job(3))
     desk.see_head()
-    await wait_until(lambda: len(desk.chain.pool) == 3)
+    await wait_until(lambda: desk.state(3) == "sent")
+    assert desk.nonces() == [7]
+    (raw,) = desk.chain.pool.values()
+    delivered = decode_deliveries(bytes(decode(raw)["data"]))  # type: ignore[call-overload]
+    assert [item and item.id for item in delivered] == [1, 2, 3]
+    assert [desk.state(number) for number in (1, 2, 3)] == ["sent"] * 3
+
+
+async def test_a_single_delivery_stays_plain(desk: Desk) -> None:
+    desk.submit(build_job(1))
+    desk.see_head()
+    await wait_until(lambda: desk.state() == "sent")
+    (raw,) = desk.chain.pool.values()
+    assert not is_batch(bytes(decode(raw)["data"]))  # type: ignore[call-overload]
+
+
+async def test_a_batch_that_fails_as_a_whole_is_taken_apart(desk: Desk) -> None:
+    def refuse_batches(call: object) -> bytes:
+        if is_batch(call.data):  # type: ignore[attr-defined]
+            raise JobRejected("revert.InsufficientGas", "no")
+        return b""
+
+    desk.chain.answer_call = refuse_batches
+    desk.submit(build_job(1), build_job(2))
+    desk.see_head()
+    await wait_until(lambda: len(desk.chain.pool) == 2)
+    assert desk.nonces() == [0, 1]
+
+
+async def test_what_went_wrong_before_goes_alone(desk: Desk) -> None:
+    desk.submit(replace(build_job(1), attempts=1), build_job(2), build_job(3))
+    desk.see_head()
+    await wait_until(lambda: len(desk.chain.pool) == 2)
+    sizes = [len(decode_deliveries(bytes(decode(raw)["data"]))) for raw in desk.chain.pool.values()]  # type: ignore[call-overload]
+    assert sizes == [1, 2]
+
+
+async def test_a_batch_pays_the_least_that_its_items_may_and_what_may_pay_less_stays_apart(desk: Desk) -> None:
+    for number, price in enumerate((50, 1000, 2, 2), start=1):
+        desk.tracked[build_key(number)] = build_tracked(number, price=price * GWEI)
+    desk.submit(*(build_job(number) for number in (1, 2, 3, 4)))
+    desk.see_head(base_fee=GWEI)
+    await wait_until(lambda: len(desk.chain.pool) == 2)
+    assert [decode(raw)["maxFeePerGas"] for raw in desk.chain.pool.values()] == [3 * GWEI, 2 * GWEI]
+
+
+async def test_a_batch_stays_below_what_one_transaction_may_use(desk: Desk) -> None:
+    for number in range(1, 9):
+        tracked = build_tracked(number)
+        terms = replace(tracked.subscription, max_gas_limit=Gas(6_000_000))
+        desk.tracked[tracked.key] = replace(tracked, subscription=terms)
+    desk.submit(*(build_job(number) for number in range(1, 9)))
+    desk.see_head()
+    await wait_until(lambda: desk.state(8) == "sent")
+    assert len(desk.chain.pool) == 4
+    assert all(decode(raw)["gas"] <= 2**24 for raw in desk.chain.pool.values())
+
+
+async def test_jobs_sent_one_after_the_other_take_consecutive_nonces(desk: Desk) -> None:
+    desk.chain.nonces[SIGNER.address] = 7
+    for number in (1, 2, 3):
+        desk.submit(build_job(number))
+        desk.see_head()
+        await wait_until(lambda number=number: desk.state(number) == "sent")  # type: ignore[misc]
     assert desk.nonces() == [7, 8, 9]
     assert {recover(raw) for raw in desk.chain.pool.values()} == {SIGNER.address}
     assert [desk.state(number) for number in (1, 2, 3)] == ["sent"] * 3
@@ -169,7 +233,7 @@ async def test_a_refused_simulation_costs_nothing_and_the_others_go_out(desk: De
     desk.submit(build_job(1), build_job(2), build_job(3))
     desk.see_head()
     await desk.rest()
-    assert set(desk.nonces()) == {0, 1}
+    assert set(desk.nonces()) == {0}
     assert (desk.state(2), desk.code(2)) == ("computed", "revert.CallbackFailed")
 
 
@@ -370,16 +434,15 @@ async def test_an_endpoint_that_refuses_for_now_is_asked_again_without_a_new_hea
 
 async def test_a_transaction_that_the_endpoint_never_takes_fails_alone_and_leaves_no_gap(desk: Desk) -> None:
     def refuse_the_first(raw: bytes) -> JobRejected | None:
-        is_it = decode(raw)["nonce"] == 0 and decode(raw)["gas"] > 21_000
+        is_it = b"poison" in raw
         return JobRejected("tx.gas_limit_too_high", "above what the endpoint allows") if is_it else None
 
     desk.chain.refuse = refuse_the_first
-    desk.submit(build_job(1), build_job(2))
+    desk.submit(replace(build_job(1), output=b"poison"), build_job(2))
     desk.see_head()
-    await wait_until(lambda: desk.state(1) == "failed" and len(desk.chain.pool) == 2)
+    await wait_until(lambda: desk.state(1) == "failed" and desk.state(2) == "sent")
     assert desk.code(1) == "tx.gas_limit_too_high"
-    assert sorted(desk.nonces()) == [0, 1]
-    assert desk.state(2) == "sent"
+    assert sorted(desk.nonces()) == list(range(len(desk.nonces())))
 
 
 async def test_a_reverted_delivery_is_tried_anew_once(desk: Desk) -> None:
@@ -449,9 +512,10 @@ async def test_a_delivery_that_cannot_be_in_time_any_more_is_cancelled(desk: Des
 
 
 async def test_after_a_restart_what_was_signed_is_broadcast_byte_for_byte(desk: Desk) -> None:
-    desk.submit(build_job(1), build_job(2))
-    desk.see_head()
-    await wait_until(lambda: desk.state(2) == "sent")
+    for number in (1, 2):
+        desk.submit(build_job(number))
+        desk.see_head()
+        await wait_until(lambda number=number: desk.state(number) == "sent")  # type: ignore[misc]
     before = dict(desk.chain.pool)
     desk.chain.pool.clear()
     again = Desk.__new__(Desk)

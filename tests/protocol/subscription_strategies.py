@@ -21,6 +21,8 @@ def uints(bits: int) -> st.SearchStrategy[int]:
 def values_of(abi: str) -> st.SearchStrategy[object]:
     if abi == "address":
         return addresses
+    if abi in ("bool", "bytes", "string"):
+        return {"bool": st.booleans(), "bytes": blobs, "string": texts}[abi]
     return hashes if abi == "bytes32" else uints(int(abi.removeprefix("uint")))
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import infernet
 from infernet.protocol.calldata import FUNCTIONS, GET_MODEL_FEATURES, SIGNER
+from infernet.protocol.deliveries import ANSWER_FIELDS, BATCH_FUNCTIONS
 from infernet.protocol.events import EVENTS
+from infernet.protocol.money_calldata import MONEY_FUNCTIONS
 from infernet.protocol.subscription import DELEGATE_FIELDS, FIELDS
 
 ARTIFACTS = Path(infernet.__file__).parent / "artifacts"
@@ -43,7 +45,8 @@ def structs_of(name: str) -> list[tuple[str, list[dict]]]:
 
 def test_every_function_is_one_of_the_contracts():
     contracts = functions_of("EIP712Coordinator") | functions_of("ISubscriptionConsumer") | functions_of("IDelegator")
-    for function in FUNCTIONS:
+    contracts |= functions_of("NodeRegistry")
+    for function in (*FUNCTIONS, *BATCH_FUNCTIONS, *MONEY_FUNCTIONS):
         assert contracts[function.signature] == f"({','.join(function.returned_types)})"
 
 
@@ -65,10 +68,12 @@ def test_every_event_of_the_coordinator_has_a_codec_with_the_same_topics():
 
 def test_the_structs_have_the_same_fields_in_the_same_order():
     structs = structs_of("EIP712Coordinator")
-    assert {name for name, _ in structs} == {"struct Subscription", "struct DelegateRequest"}
+    assert {name for name, _ in structs} == {"struct Subscription", "struct DelegateRequest", "struct Answer"}
     for name, components in structs:
         fields = [(component["name"], abi_type(component)) for component in components]
         if name == "struct Subscription":
             assert fields == [(solidity, kind.abi) for _, solidity, kind in FIELDS]
+        elif name == "struct Answer":
+            assert [kind for _, kind in fields] == [kind.abi for kind in ANSWER_FIELDS.values()]
         else:
             assert fields == [(inner, kind.abi) for inner, kind in DELEGATE_FIELDS.items()]

@@ -11,18 +11,16 @@ from subscription_strategies import addresses, subscriptions, uints
 
 from infernet.protocol.decision import (
     Decision,
-    Drop,
-    Policy,
     Run,
     Tracked,
     Wait,
     compute_turn_delay,
     decide,
     is_too_late,
-    unsupported_term,
 )
 from infernet.protocol.hashing import ZERO_ADDRESS, compute_container_id, keccak, to_address
 from infernet.protocol.interval import MAX_INTERVAL
+from infernet.protocol.policy import Drop, Policy
 from infernet.protocol.subscription import PERPETUAL, DelegateRequest, Mode, Subscription
 from infernet.types import (
     Address,
@@ -67,6 +65,22 @@ def signed(expiry: int = 2_000, **fields: object) -> Tracked:
     tracked = once(**fields)
     request = DelegateRequest(0, Timestamp(expiry), tracked.subscription, "a", b"f", b"s" * 65)
     return replace(tracked, request=request, created_block=None)
+
+
+def paid(**fields: object) -> Tracked:
+    return once(**{"fee": 5, "deadline": Timestamp(START + 100), **fields})
+
+
+def earning(minimum_fees: dict[Address, int], bps: int = 0) -> Policy:
+    return replace(POLICY, minimum_fees=minimum_fees, protocol_share_bps=bps)
+
+
+def margin(percent: int) -> Policy:
+    return replace(POLICY, margin_percent=percent, tip=Wei(1))
+
+
+def bonded(bond: int) -> Policy:
+    return replace(POLICY, bonds={OTHER: bond})
 
 
 FIRST, SECOND, THIRD = Timestamp(START), Timestamp(START + 60), Timestamp(START + 120)
@@ -163,7 +177,102 @@ TABLE: list[tuple[str, Tracked, BlockRef, Policy, Decision | str]] = [
     ("seventeen: drop", replace(once(), container=",".join("a" * 17)), head(), POLICY, "container.chain_too_long"),
     ("the callback takes all it may: run", once(max_gas_limit=Gas(5_110_000)), head(), POLICY, RUN_ONCE),
     ("the callback is too dear: drop", once(max_gas_limit=Gas(5_110_001)), head(), POLICY, "callback.too_dear"),
-    ("a term without a meaning: drop", once(fee=1), head(), POLICY, "terms.unsupported"),
+    ("paid, before the deadline: run", paid(), head(), POLICY, Run(Interval(1), START, Timestamp(START + 101))),
+    (
+        "paid, the next block is the last in time: run",
+        paid(),
+        head(START + 99),
+        POLICY,
+        Run(Interval(1), START, Timestamp(START + 101)),
+    ),
+    ("paid, the next block is after the deadline: drop", paid(), head(START + 100), POLICY, "deadline.passed"),
+    (
+        "an interval that ends before the deadline: its end counts",
+        paid(period=60),
+        head(),
+        POLICY,
+        Run(Interval(1), FIRST, SECOND),
+    ),
+    (
+        "paused: the interval that is paid for still runs",
+        replace(recurring(fee=5, redundancy=2).with_delivery(Interval(1), 1), is_paused=True),
+        head(),
+        POLICY,
+        Run(Interval(1), FIRST, SECOND),
+    ),
+    (
+        "paused: the next interval waits",
+        replace(recurring(fee=5).with_delivery(Interval(1), 1), is_paused=True),
+        head(START + 60),
+        POLICY,
+        Wait(THIRD, "paused"),
+    ),
+    (
+        "paused in the last interval: it is waited out",
+        replace(recurring(fee=5).with_delivery(Interval(2), 1), is_paused=True),
+        head(START + 121),
+        POLICY,
+        Wait(Timestamp(START + 180), "paused"),
+    ),
+    (
+        "cancelled in this interval: run",
+        recurring(fee=5).with_cancellation(Timestamp(START + 30)),
+        head(START + 31),
+        POLICY,
+        Run(Interval(1), FIRST, SECOND),
+    ),
+    (
+        "cancelled in the interval before: drop",
+        recurring(fee=5).with_cancellation(Timestamp(START + 59)),
+        head(START + 60),
+        POLICY,
+        "completed",
+    ),
+    (
+        "cancelled before it began: drop",
+        recurring(fee=5).with_cancellation(Timestamp(START - 1)),
+        head(),
+        POLICY,
+        "completed",
+    ),
+    ("the node earns its minimum: run", once(fee=5), head(), earning({ZERO_ADDRESS: 5}), RUN_ONCE),
+    ("the node earns less: drop", once(fee=4), head(), earning({ZERO_ADDRESS: 5}), "fee.too_low"),
+    (
+        "what is left of the fee counts: drop",
+        once(fee=5, royalty_bps=2_000, royalty_to=OTHER),
+        head(),
+        earning({ZERO_ADDRESS: 5}),
+        "fee.too_low",
+    ),
+    ("the protocol's share counts: drop", once(fee=20), head(), earning({ZERO_ADDRESS: 20}, bps=500), "fee.too_low"),
+    (
+        "another token than those taken: drop",
+        once(fee=5, token=OTHER),
+        head(),
+        earning({ZERO_ADDRESS: 0}),
+        "fee.token_refused",
+    ),
+    ("a token that is taken: run", once(fee=5, token=OTHER), head(), earning({OTHER: 5}), RUN_ONCE),
+    ("free where fees are wanted: drop", once(), head(), earning({ZERO_ADDRESS: 1}), "fee.too_low"),
+    ("its gas is earned twice: run", once(fee=2 * 200_000 * 11), head(), margin(200), RUN_ONCE),
+    (
+        "its gas is not earned twice at this price: wait",
+        once(fee=2 * 200_000 * 11 - 1),
+        head(),
+        margin(200),
+        Wait(Timestamp(START + 1), "gas.unprofitable"),
+    ),
+    ("the price fell: run", once(fee=2 * 200_000 * 11 - 1), head(base_fee=9), margin(200), RUN_ONCE),
+    ("a fee in a token is not compared with gas: run", once(fee=1, token=OTHER), head(), margin(200), RUN_ONCE),
+    ("free where a margin is wanted: drop", once(), head(), margin(1), "fee.too_low"),
+    ("a verifier that is not known: drop", once(verifier=OTHER), head(), POLICY, "verifier.refused"),
+    ("a verifier that is known: run", once(verifier=OTHER), head(), bonded(0), RUN_ONCE),
+    ("the bond suffices: run", once(verifier=OTHER, min_bond=7), head(), bonded(7), RUN_ONCE),
+    ("the bond is too low: drop", once(verifier=OTHER, min_bond=8), head(), bonded(7), "bond.too_low"),
+    ("isolated: run", once(mode=Mode.ISOLATED), head(), POLICY, RUN_ONCE),
+    ("provisional: run", once(mode=Mode.PROVISIONAL, verifier=OTHER), head(), bonded(0), RUN_ONCE),
+    ("lazy: drop", once(mode=Mode.LAZY), head(), POLICY, "mode.not_served"),
+    ("sealed: drop", once(mode=Mode.SEALED | Mode.PULL, verifier=OTHER), head(), bonded(0), "mode.not_served"),
     ("signed: run", signed(), head(), POLICY, RUN_ONCE),
     ("signed, the next block is the last in time: run", signed(START + 1), head(), POLICY, RUN_ONCE),
     ("signed, the next block is too late: drop", signed(START), head(), POLICY, "request.expired"),
@@ -207,19 +316,6 @@ def test_a_node_waits_for_its_turn_and_not_longer_than_the_interval() -> None:
     assert decide(once(), head(), patient) == Wait(Timestamp(START + delay), "turn")
     assert decide(once(), head(START + delay), patient) == Run(Interval(1), START, None)
     assert decide(recurring(), head(), patient) == Wait(SECOND, "turn")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("mode", Mode.LAZY), ("mode", Mode.SEALED | Mode.PULL), ("min_bond", 1), ("verifier", OTHER),
-        ("verifier_params", Hash32(b"\1" * 32)), ("verifier_fee", 1), ("payer", OTHER), ("token", OTHER), ("fee", 1),
-        ("royalty_to", OTHER), ("royalty_bps", 1), ("deadline", Timestamp(1)),
-    ],
-)  # fmt: skip
-def test_a_term_that_has_no_meaning_yet_is_named(field: str, value: object) -> None:
-    assert unsupported_term(terms()) is None
-    assert (unsupported_term(terms(**{field: value})) or "").startswith(field)
 
 
 # --- laws ---------------------------------------------------------------------------------------------------------

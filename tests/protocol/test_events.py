@@ -7,7 +7,7 @@ import eth_abi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from subscription_strategies import addresses, blobs, subscriptions, texts, uints
+from subscription_strategies import addresses, blobs, subscriptions, texts, uints, values_of
 
 from infernet.errors import NodeMisconfigured
 from infernet.protocol.events import (
@@ -70,14 +70,20 @@ def test_a_cancellation_names_its_subscription(owner, number):
     assert event == SubscriptionCancelled(**PLACE, owner=owner, id=number)
 
 
-@given(addresses, uints(32), addresses, uints(32), uints(16))
-def test_a_delivery_names_node_interval_and_ordinal(owner, number, node, interval, redundancy):
-    data = as_word(interval) + as_word(redundancy)
+@given(addresses, uints(32), addresses, uints(32), uints(16), st.booleans())
+def test_a_delivery_names_node_interval_and_ordinal(owner, number, node, interval, redundancy, callback_ok):
+    data = as_word(interval) + as_word(redundancy) + as_word(int(callback_ok))
     event = decode_event(
         build_log(SUBSCRIPTION_FULFILLED.topic, as_word(owner), as_word(number), as_word(node), data=data)
     )
     assert event == SubscriptionFulfilled(
-        **PLACE, owner=owner, id=number, node=node, interval=interval, redundancy=redundancy
+        **PLACE,
+        owner=owner,
+        id=number,
+        node=node,
+        interval=interval,
+        redundancy=redundancy,
+        callback_ok=callback_ok,
     )
 
 
@@ -85,6 +91,14 @@ def test_a_delivery_names_node_interval_and_ordinal(owner, number, node, interva
 def test_a_burned_nonce_names_its_owner(owner, nonce):
     event = decode_event(build_log(NONCE_BURNED.topic, as_word(owner), as_word(nonce)))
     assert event == NonceBurned(**PLACE, owner=owner, nonce=nonce)
+
+
+@given(st.sampled_from(list(EVENTS.values())).filter(lambda codec: codec is not SUBSCRIPTION_CREATED), st.data())
+def test_every_other_event_is_found_again_field_by_field(codec, data):
+    values = {name: data.draw(values_of(abi)) for name, abi in (codec.indexed | codec.data).items()}
+    topics = [eth_abi.encode([abi], [values[name]]) for name, abi in codec.indexed.items()]
+    body = eth_abi.encode([*codec.data.values()], [values[name] for name in codec.data])
+    assert decode_event(build_log(codec.topic, *topics, data=body)) == codec.build(**PLACE, **values)
 
 
 def test_logs_of_another_kind_are_passed_over():

@@ -67,6 +67,7 @@ def build_event(interval: int, redundancy: int, block: int, node: Address = NODE
     return SubscriptionFulfilled(
         coordinator=COORDINATOR, block_number=block, block_hash=Hash32(bytes(32)), tx_hash=TxHash(b"t" * 32),
         log_index=0, owner=OWNER, id=SubscriptionId(1), node=node, interval=Interval(interval), redundancy=redundancy,
+        callback_ok=True,
     )  # fmt: skip
 
 

@@ -37,6 +37,16 @@ contract StoreConsumer is CallbackConsumer, SubscriptionConsumer, Delegator {
         return COORDINATOR.createSubscription(s, container, features);
     }
 
+    /// @param verifierParams Parameters of `s.verifier`.
+    function requestVerified(
+        Subscription calldata s,
+        string calldata container,
+        bytes calldata features,
+        bytes calldata verifierParams
+    ) external returns (uint32 id) {
+        return COORDINATOR.createSubscription(s, container, features, verifierParams);
+    }
+
     function subscribe(
         string calldata container,
         uint48 maxGasPrice,

@@ -39,7 +39,13 @@ interface IEIP712Coordinator is ICoordinator {
         bytes calldata signature
     ) external returns (uint32 id);
 
+    /// @notice The same, with a verifier that has parameters. They are not signed themselves: their hash is.
+    function createSubscriptionDelegateVerified(DelegateRequest calldata r, bytes calldata verifierParams)
+        external
+        returns (uint32 id);
+
     /// @notice Creates the subscription that the owner's signer signed, or finds it, and delivers an output to it.
+    /// With parameters of a verifier it must exist already: `multicall` creates and delivers in one transaction.
     function deliverModelOutputDelegate(
         DelegateRequest calldata r,
         uint32 interval,
@@ -52,4 +58,7 @@ interface IEIP712Coordinator is ICoordinator {
 
     /// @notice Whether a nonce was used or burned.
     function isNonceUsed(address owner, uint32 nonce) external view returns (bool);
+
+    /// @notice The EIP-712 domain separator, on this chain.
+    function DOMAIN_SEPARATOR() external view returns (bytes32);
 }

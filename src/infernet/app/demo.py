@@ -1,8 +1,9 @@
-"""The demonstration: a model trained on real data answers contracts on a local network, in four ways."""
+"""The demonstration: a model trained on real data answers contracts on a local network, in five ways."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import tempfile
 import time
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from infernet.app.network import LocalNetwork, start_network
 from infernet.app.training import train_apart
-from infernet.client import AsyncClient, Output
+from infernet.client import AsyncClient, Output, Terms
+from infernet.client.outputs import fetch_created
 from infernet.models.store import ModelStore
 from infernet.protocol.events import SubscriptionCreated, decode_event
 from infernet.protocol.interval import compute_interval_start
 from infernet.protocol.model_codec import decode_outputs, encode_features
 from infernet.settings import ContainerSettings
-from infernet.types import Address, Receipt
+from infernet.types import Address, Receipt, SubscriptionKey
 from infernet.workflows.digits import TrainedDigits
 
 ROWS = 20
@@ -26,6 +28,8 @@ INTERVALS = 3
 PERIOD_S = 3
 BLOCK_TIME_S = 1.0
 NODES = 2
+CREATOR, FEE, ROYALTY_BPS = 9, 2 * 10**15, 1_000
+BATCH, REFUND_AFTER_S = 10, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Summary:
 
 
 async def run_demo(report: Callable[[Event], None]) -> Summary:
-    """Train, start the network, ask in four ways. Nothing is left behind when this returns or is cancelled."""
+    """Train, start the network, ask in five ways. Nothing is left behind when this returns or is cancelled."""
     with tempfile.TemporaryDirectory(prefix="infernet-demo-") as folder:
         return await _Demo(report, Path(folder)).run()
 
@@ -131,6 +135,7 @@ class _Demo:
         await self._show_subscription(client, feed, model)
         await self._show_signed(network, signed, model)
         await self._show_redundancy(network, classifier, model)
+        await _Market(self._report, self._say, network, model).show(self._summary)
 
     async def _show_callbacks(self, client: AsyncClient, classifier: Address, model: TrainedDigits) -> None:
         self._report(Section(f"(a) A contract classifies {ROWS} held-out digits through callbacks"))
@@ -163,9 +168,7 @@ class _Demo:
         right = sum(picture.label == picture.truth for picture in pictures)
         for block in sorted({output.block_number for output in outputs}):
             there = [output for output in outputs if output.block_number == block]
-            self._say(
-                f"{len(there)} answers delivered (gas of one)", block=block, gas=_mean([o.gas_used for o in there])
-            )
+            self._say(f"{len(there)} answers delivered (gas of one)", block=block, gas=_mean_of_answers(there))
         self._report(Pictures(pictures))
         self._say(f"{right} of {len(pictures)} right: accuracy {right / len(pictures):.1%} by the true labels")
         waits = [o.block_number - receipt.block_number for o, receipt in zip(outputs, receipts, strict=True)]
@@ -245,13 +248,121 @@ class _Demo:
 
     def _add_row(self, flow: str, receipts: list[Receipt], outputs: list[Output], right: int, waits: list[int]) -> None:
         request_gas = _mean([receipt.gas_used for receipt in receipts]) if receipts else 0
-        delivery_gas = _mean([output.gas_used for output in outputs])
+        delivery_gas = _mean_of_answers(outputs)
         self._summary.rows.append(
             Row(flow, len(outputs), right, request_gas, delivery_gas, blocks=sum(waits) / len(waits))
         )
 
     def _say(self, text: str, *, block: int | None = None, gas: int | None = None) -> None:
         self._report(Line(time.monotonic() - self._began_s, text, block, gas))
+
+
+class _Market:
+    """The part about money: who pays, who earns, what comes back."""
+
+    def __init__(
+        self, report: Callable[[Event], None], say: Callable[..., None], network: LocalNetwork, model: TrainedDigits
+    ) -> None:
+        self._report = report
+        self._say = say
+        self._network = network
+        self._client = network.client
+        self._model = model
+        self._container = model.manifest.name
+
+    async def show(self, summary: Summary) -> None:
+        self._report(Section(f"(e) Paid in ether: a split, a refund, {BATCH} answers in one transaction"))
+        account = self._network.chain.accounts[CREATOR]
+        connecting = AsyncClient.connect(
+            self._network.chain.rpc_url, account.private_key, coordinator=self._network.coordinator
+        )
+        async with await connecting as creator:
+            await self._publish(creator)
+            receipt = await self._client.deposit((BATCH + 2) * FEE)
+            self._say(f"deposited {_show_ether((BATCH + 2) * FEE)}", block=receipt.block_number, gas=receipt.gas_used)
+            refused = await self._ask_nobody()
+            await self._show_split(creator)
+            await self._show_batch(summary)
+        await self._show_refund(refused)
+
+    async def _publish(self, creator: AsyncClient) -> None:
+        await creator.claim_namespace(self._container.partition("/")[0])
+        hash_ = bytes.fromhex(self._manifest_hash())
+        receipt = await creator.publish_model(self._container, hash_, "file:manifest.json", royalty_bps=ROYALTY_BPS)
+        self._say(
+            f"its creator published {self._container}, for {ROYALTY_BPS / 100:g} % of each fee",
+            block=receipt.block_number,
+            gas=receipt.gas_used,
+        )
+
+    def _manifest_hash(self) -> str:
+        return hashlib.sha256((self._model.folder / "manifest.json").read_bytes()).hexdigest()
+
+    async def _ask_nobody(self) -> SubscriptionKey:
+        head = await self._client.chain.fetch_head()
+        terms = Terms(fee=FEE, deadline=head.timestamp + REFUND_AFTER_S)
+        return await self._client.request("nobody/serves-this:1", b"", terms=terms)
+
+    async def _show_split(self, creator: AsyncClient) -> None:
+        node = self._network.nodes[0]
+        terms = Terms(fee=FEE)
+        key = await self._client.request(self._container, self._features(0), terms=terms, node=node.address)
+        output = await self._client.wait_output(key)
+        shares = await self._client.quote(await self._client.fetch_terms(key))
+        self._say(f"paid {_show_ether(FEE)} for an answer", block=output.block_number, gas=output.gas_used)
+        earned = [await self._client.read_balance(address) for address in (node.address, creator.address)]
+        if [balance.free for balance in earned] != [shares.node, shares.creator]:
+            raise AssertionError("the ledger and the quote differ")
+        for who, share in (("node", shares.node), ("creator", shares.creator), ("protocol", shares.protocol)):
+            self._say(f"  {who:<9}{_show_ether(share):>14}  {share / FEE:.0%}")
+
+    async def _show_batch(self, summary: Summary) -> None:
+        features = [self._features(row) for row in range(BATCH)]
+        node = self._network.nodes[0].address
+        keys = await self._client.request_many(self._container, features, terms=Terms(fee=FEE), node=node)
+        outputs = await asyncio.gather(*(self._client.wait_output(key) for key in keys))
+        receipts = {output.tx_hash for output in outputs}
+        right = sum(
+            int(decode_outputs(self._model.manifest, output.output)["label"][0]) == int(self._model.labels[row])
+            for row, output in enumerate(outputs)
+        )
+        gas = _mean_of_answers(list(outputs))
+        request_gas = round(await self._fetch_gas(keys[0]) / BATCH)
+        plural = "s" if len(receipts) > 1 else ""
+        self._say(
+            f"{BATCH} paid answers in {len(receipts)} transaction{plural}, {right} right (gas of one)",
+            block=outputs[-1].block_number,
+            gas=gas,
+        )
+        summary.rows.append(Row("paid, batch", BATCH, right, request_gas, gas, blocks=1.0))
+
+    async def _fetch_gas(self, key: SubscriptionKey) -> int:
+        """Gas of the transaction that asked."""
+        event = await fetch_created(self._client.chain, key)
+        (receipt,) = await self._client.chain.fetch_receipts([event.tx_hash])
+        return receipt.gas_used if receipt else 0
+
+    async def _show_refund(self, key: SubscriptionKey) -> None:
+        terms = await self._client.fetch_terms(key)
+        for _ in range(10 * REFUND_AFTER_S):
+            if (await self._client.chain.fetch_head()).timestamp > terms.deadline:
+                break
+            await asyncio.sleep(BLOCK_TIME_S / 4)
+        before = await self._client.read_balance()
+        receipt = await self._client.expire(key)
+        after = await self._client.read_balance()
+        self._say(
+            f"nobody answered before the deadline: {_show_ether(after.free - before.free)} came back",
+            block=receipt.block_number,
+            gas=receipt.gas_used,
+        )
+
+    def _features(self, row: int) -> bytes:
+        return encode_features(self._model.manifest, {"pixels": self._model.pixels[row : row + 1]})
+
+
+def _show_ether(wei: int) -> str:
+    return f"{wei / 10**18:.4f} ETH"
 
 
 async def _count_blocks(client: AsyncClient, created: SubscriptionCreated, output: Output) -> int:
@@ -263,6 +374,11 @@ async def _count_blocks(client: AsyncClient, created: SubscriptionCreated, outpu
         if block is None or block.timestamp < starts_at:
             return distance - 1
     raise AssertionError("unreachable")
+
+
+def _mean_of_answers(outputs: list[Output]) -> int:
+    """Gas of one answer: a transaction may deliver several."""
+    return round(sum({output.tx_hash: output.gas_used for output in outputs}.values()) / len(outputs))
 
 
 def _mean(values: list[int]) -> int:

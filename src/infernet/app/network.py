@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from infernet.app.deployment import Deployment, deploy_suite
 from infernet.app.node import RunningNode, start_node
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.local import LocalChain
+from infernet.chain.rpc import RpcChain
 from infernet.client import AsyncClient
 from infernet.keys.signer import LocalSigner
 from infernet.settings import (
@@ -34,6 +36,7 @@ class LocalNetwork:
     """What runs. Nodes may join while it does.
 
     Attributes:
+        deployment: where all contracts stand.
         client: the user's client, attached to the Coordinator.
         user: the funded account that `client` signs with.
     """
@@ -41,7 +44,7 @@ class LocalNetwork:
     def __init__(
         self,
         chain: LocalChain,
-        coordinator: Address,
+        deployment: Deployment,
         client: AsyncClient,
         user: LocalSigner,
         settings: Settings,
@@ -49,13 +52,17 @@ class LocalNetwork:
         stack: AsyncExitStack,
     ) -> None:
         self.chain = chain
-        self.coordinator = coordinator
+        self.deployment = deployment
         self.client = client
         self.user = user
         self.nodes: list[RunningNode] = []
         self._settings = settings
         self._folder = folder
         self._stack = stack
+
+    @property
+    def coordinator(self) -> Address:
+        return self.deployment.coordinator
 
     async def add_node(self, on_job: Callable[[Job], None] | None = None) -> RunningNode:
         """One more node, with an account, a journal and an API port of its own."""
@@ -100,7 +107,8 @@ async def start_network(
         folder = Path(tempfile.mkdtemp(prefix="infernet-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         chain = await stack.enter_async_context(AnvilChain(port=port, block_time_s=block_time_s))
-        coordinator = await _deploy_coordinator(chain)
+        deployment = await _deploy(chain)
+        coordinator = deployment.coordinator
         user = LocalSigner(chain.accounts[USER].private_key)
         client = await AsyncClient.connect(chain.rpc_url, signer=user, coordinator=coordinator)
         await stack.enter_async_context(client)
@@ -118,12 +126,12 @@ async def start_network(
             ),
             containers=tuple(containers),
         )
-        network = LocalNetwork(chain, coordinator, client, user, settings, folder, stack)
+        network = LocalNetwork(chain, deployment, client, user, settings, folder, stack)
         for _ in range(nodes):
             await network.add_node()
         yield network
 
 
-async def _deploy_coordinator(chain: LocalChain) -> Address:
-    async with await AsyncClient.connect(chain.rpc_url, chain.accounts[DEPLOYER].private_key) as deployer:
-        return await deployer.deploy("EIP712Coordinator")
+async def _deploy(chain: LocalChain) -> Deployment:
+    async with RpcChain(chain.rpc_url) as rpc:
+        return await deploy_suite(rpc, LocalSigner(chain.accounts[DEPLOYER].private_key))

@@ -14,15 +14,16 @@ from infernet.chain.rpc import RpcChain
 from infernet.chain.transport import name_endpoint
 from infernet.compute.model import ModelContainer
 from infernet.compute.python import PythonContainer
-from infernet.errors import NodeMisconfigured, RetryLater
+from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryLater
 from infernet.models.store import ModelStore
 from infernet.node import ChainPipeline
 from infernet.node.delivery import GasPolicy
 from infernet.ports import Chain, Container, Signer
-from infernet.protocol.decision import Policy
+from infernet.protocol.money_calldata import BOND_OF, NODE_REGISTRY, PROTOCOL_SHARE_BPS
+from infernet.protocol.policy import Policy
 from infernet.settings import ChainSettings, ContainerSettings, Settings
 from infernet.store.journal import Job, Journal
-from infernet.types import Address, ChainId, Wei
+from infernet.types import Address, Call, ChainId, Wei
 from infernet.web import HttpServer, build_application
 
 
@@ -76,7 +77,16 @@ async def start_node(
             await container.start()
         journal = stack.enter_context(open_journal(settings.journal.path))
         pipelines = [
-            _build_pipeline(settings, chain, rpc, signer, journal, containers, on_job)
+            _build_pipeline(
+                settings,
+                chain,
+                rpc,
+                signer,
+                journal,
+                containers,
+                await fetch_market(settings, chain, rpc, signer),
+                on_job,
+            )
             for chain, rpc in zip(settings.chains, rpcs, strict=True)
         ]
         api = await _start_api(stack, settings, pipelines, tuple(containers))
@@ -112,6 +122,37 @@ async def check_chain(settings: ChainSettings, chain: Chain) -> None:
             "coordinator.no_code",
             f"no contract stands at {settings.coordinator} on chain {chain_id}: check coordinator",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What one chain says about this node's earnings.
+
+    Attributes:
+        bonds: the node's own, towards each verifier that the operator allows, in wei.
+    """
+
+    protocol_share_bps: int
+    bonds: Mapping[Address, int]
+
+
+async def fetch_market(settings: Settings, chain: ChainSettings, rpc: Chain, signer: Signer) -> Market:
+    """Read the Coordinator's share of every fee, and the node's bonds.
+
+    Raises:
+        NodeMisconfigured: `coordinator.unknown`: the contract there is no Coordinator that this node knows.
+    """
+    coordinator, verifiers = Address(chain.coordinator), [Address(v) for v in settings.policy.verifiers]
+    try:
+        share: int = PROTOCOL_SHARE_BPS.decode_returned(await rpc.call(Call(coordinator, PROTOCOL_SHARE_BPS.encode())))
+        registry = Address(NODE_REGISTRY.decode_returned(await rpc.call(Call(coordinator, NODE_REGISTRY.encode()))))
+        asked = [await rpc.call(Call(registry, BOND_OF.encode(signer.address, verifier))) for verifier in verifiers]
+        bonds = {verifier: BOND_OF.decode_returned(bond) for verifier, bond in zip(verifiers, asked, strict=True)}
+    except (JobRejected, InvalidInput) as error:
+        raise NodeMisconfigured(
+            "coordinator.unknown", f"the contract at {coordinator} is no Coordinator: check coordinator"
+        ) from error
+    return Market(share, bonds)
 
 
 def build_containers(settings: Settings) -> dict[str, Container]:
@@ -152,6 +193,7 @@ def _build_pipeline(
     signer: Signer,
     journal: Journal,
     containers: Mapping[str, Container],
+    market: Market,
     on_job: Callable[[Job], None] | None,
 ) -> ChainPipeline:
     return ChainPipeline(
@@ -168,6 +210,11 @@ def _build_pipeline(
             denied_owners=frozenset(map(Address, settings.policy.denied_owners)),
             turn_window_s=settings.policy.turn_window_s,
             max_callback_gas=settings.policy.max_callback_gas,
+            minimum_fees={Address(token): least for token, least in settings.policy.minimum_fees.items()},
+            margin_percent=settings.policy.margin_percent,
+            tip=Wei(chain.tip_wei),
+            bonds=market.bonds,
+            protocol_share_bps=market.protocol_share_bps,
         ),
         gas_policy=GasPolicy(
             tip=Wei(chain.tip_wei), max_fee=None if chain.max_fee_wei is None else Wei(chain.max_fee_wei)

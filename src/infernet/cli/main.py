@@ -15,8 +15,10 @@ import infernet
 from infernet.cli import models
 from infernet.cli.check import check
 from infernet.cli.demo import demo
+from infernet.cli.deploy import deploy
 from infernet.cli.dev import dev
 from infernet.cli.init import init
+from infernet.cli.money import balance, deposit
 from infernet.cli.node import node
 from infernet.cli.output import print_error, set_up_streams
 from infernet.cli.request import request
@@ -57,6 +59,9 @@ def _root(
 app.command("demo")(demo)
 app.command("dev")(dev)
 app.command("request")(request)
+app.command("deposit")(deposit)
+app.command("balance")(balance)
+app.command("deploy")(deploy)
 app.command("init")(init)
 app.command("check")(check)
 app.command("node")(node)

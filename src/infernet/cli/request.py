@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infernet.cli.features import parse_features
+from infernet.cli.money import parse_amount
 from infernet.cli.options import AsJson, check_seconds, load_user_signer
 from infernet.cli.output import console, print_json
 from infernet.cli.run import run
@@ -30,6 +31,7 @@ class Question:
     container: str
     features: bytes
     redundancy: int
+    fee: int
     timeout_s: float
 
 
@@ -52,6 +54,9 @@ def request(
         str | None, typer.Option(help="ABI types of the output, separated by blanks: 'int256 uint256'")
     ] = None,
     redundancy: Annotated[int, typer.Option(help="How many distinct nodes shall answer.", min=1, max=65535)] = 1,
+    fee: Annotated[
+        str, typer.Option(help="What an answer pays, from the account's balance: 1000 (wei), '2.5 gwei'.")
+    ] = "0",
     keystore: Annotated[
         Path | None, typer.Option(help="Key file of the account that asks; else the key in INFERNET_PRIVATE_KEY.")
     ] = None,
@@ -73,6 +78,7 @@ def request(
         container=container,
         features=parse_features(features, ints, tensor),
         redundancy=redundancy,
+        fee=parse_amount(fee),
         timeout_s=timeout_s,
     )
     signer = load_user_signer(keystore)
@@ -109,11 +115,12 @@ def _parse_types(text: str | None) -> list[str]:
 
 
 async def _ask(question: Question, signer: LocalSigner, show: Callable[[Output], None]) -> SubscriptionKey:
-    from infernet.client import AsyncClient
+    from infernet.client import AsyncClient, Terms
 
     connecting = AsyncClient.connect(question.rpc_url, signer=signer, coordinator=question.coordinator)
     async with await connecting as client:
-        key = await client.request(question.container, question.features, redundancy=question.redundancy)
+        terms = Terms(fee=question.fee)
+        key = await client.request(question.container, question.features, redundancy=question.redundancy, terms=terms)
         for ordinal in range(1, question.redundancy + 1):
             show(await client.wait_output(key, redundancy=ordinal, timeout_s=question.timeout_s))
         return key

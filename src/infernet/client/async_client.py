@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from infernet.chain.sending import Message
 from infernet.client.account import find_abi
-from infernet.client.contract_client import COORDINATOR, ContractClient
+from infernet.client.contract_client import COORDINATOR
 from infernet.client.delegation import check_signer, fetch_free_nonce, post_request, sign_request
-from infernet.client.outputs import Output, wait_for_output
+from infernet.client.money_client import MoneyClient
+from infernet.client.outputs import Output, fetch_created, wait_for_output
+from infernet.client.terms import FREE, Terms
 from infernet.errors import InvalidInput, RetryLater
 from infernet.protocol.calldata import (
     encode_cancel_subscription,
     encode_create_subscription_delegate,
     encode_create_subscription_with_terms,
 )
+from infernet.protocol.deliveries import encode_multicall
 from infernet.protocol.events import SubscriptionCreated, decode_event
+from infernet.protocol.fees import Shares
 from infernet.protocol.hashing import ZERO_ADDRESS, compute_container_id, keccak, to_address
+from infernet.protocol.money_calldata import (
+    encode_create_subscription_with_verifier,
+    encode_expire,
+    encode_fund,
+)
 from infernet.protocol.subscription import PERPETUAL, DelegateRequest, Subscription
 from infernet.types import Address, Gas, Interval, Receipt, SubscriptionId, SubscriptionKey, Timestamp, Wei
 
@@ -27,7 +37,7 @@ DEFAULT_CALLBACK_GAS = 100_000
 DEFAULT_EXPIRY_S = 3600
 
 
-class AsyncClient(ContractClient):
+class AsyncClient(MoneyClient):
     """One account's view of one chain and, once attached, of one Coordinator. Make one with `connect`.
 
     Every method raises `RetryLater` where the chain cannot be reached, and `JobRejected` with code
@@ -49,6 +59,7 @@ class AsyncClient(ContractClient):
         max_gas_limit: int | None = None,
         redundancy: int = 1,
         node: str = ZERO_ADDRESS,
+        terms: Terms = FREE,
     ) -> SubscriptionKey:
         """Ask once for a model's output. The answer is read with `wait_output`.
 
@@ -59,6 +70,8 @@ class AsyncClient(ContractClient):
             max_gas_limit: gas of the callback and the delivery's overhead; None is enough for an account.
             redundancy: how many distinct nodes shall answer.
             node: the only node that may answer.
+            terms: what it pays, and who decides whether an answer is good; free and nobody by default. What
+                `quote` says is locked of the payer's balance.
         """
         head = await self.chain.fetch_head()
         subscription = build_subscription(
@@ -70,8 +83,35 @@ class AsyncClient(ContractClient):
             max_gas_limit=self._choose_gas_limit(max_gas_limit),
             redundancy=redundancy,
             node=node,
+            **await self._build_terms(terms, container, head.timestamp),
         )
-        return await self._create(subscription, container, features)
+        return await self._create(subscription, container, features, terms)
+
+    async def request_many(
+        self, container: str, features: Sequence[bytes], *, node: str = ZERO_ADDRESS, terms: Terms = FREE
+    ) -> tuple[SubscriptionKey, ...]:
+        """Ask once for each of several features, in one transaction. Terms as in `request`."""
+        head = await self.chain.fetch_head()
+        fields = await self._build_terms(terms, container, head.timestamp)
+        calls = [
+            encode_create_subscription_with_verifier(
+                build_subscription(
+                    self.address,
+                    container,
+                    one,
+                    active_at=head.timestamp,
+                    max_gas_price=DEFAULT_MAX_GAS_PRICE,
+                    max_gas_limit=self._choose_gas_limit(None),
+                    node=node,
+                    **fields,
+                ),
+                container,
+                one,
+                terms.verifier_params,
+            )
+            for one in features
+        ]
+        return self.read_created(await self._send(encode_multicall(calls)))
 
     async def subscribe(
         self,
@@ -85,11 +125,13 @@ class AsyncClient(ContractClient):
         max_gas_limit: int | None = None,
         redundancy: int = 1,
         node: str = ZERO_ADDRESS,
+        terms: Terms = FREE,
     ) -> SubscriptionKey:
         """Ask for an output in each of `frequency` intervals of `period` seconds, each time for the same features.
 
         Only a contract can give other features each time (`getModelFeatures`). The first interval begins at
-        `active_at`, one period from now where that is None.
+        `active_at`, one period from now where that is None. Where `terms` have a fee, one interval's fees are locked
+        from now on, and each answer is made up for from the payer's balance.
         """
         head = await self.chain.fetch_head()
         subscription = build_subscription(
@@ -103,8 +145,9 @@ class AsyncClient(ContractClient):
             max_gas_limit=self._choose_gas_limit(max_gas_limit),
             redundancy=redundancy,
             node=node,
+            **await self._build_terms(terms, container, head.timestamp, is_recurring=frequency != 1),
         )
-        return await self._create(subscription, container, features)
+        return await self._create(subscription, container, features, terms)
 
     async def cancel(self, subscription: SubscriptionKey | int) -> Receipt:
         """End a subscription of the client's own account."""
@@ -153,6 +196,7 @@ class AsyncClient(ContractClient):
         max_gas_limit: int | None = None,
         redundancy: int = 1,
         node: str = ZERO_ADDRESS,
+        terms: Terms = FREE,
     ) -> DelegateRequest:
         """Sign a subscription for a `Delegator` contract whose signer this client is. Sends nothing.
 
@@ -169,6 +213,7 @@ class AsyncClient(ContractClient):
             max_gas_limit: gas of the callback and the delivery's overhead.
             redundancy: how many distinct nodes shall answer.
             node: the only node that may answer.
+            terms: what it pays, and who decides whether an answer is good.
 
         Raises:
             InvalidInput: `delegate.no_delegator`, `delegate.wrong_signer`.
@@ -187,6 +232,7 @@ class AsyncClient(ContractClient):
             max_gas_limit=self._choose_gas_limit(max_gas_limit),
             redundancy=redundancy,
             node=node,
+            **await self._build_terms(terms, container, head.timestamp, is_recurring=frequency != 1),
         )
         if nonce is None:
             async with self._nonce_choice:
@@ -225,8 +271,45 @@ class AsyncClient(ContractClient):
         self._created_in[key] = head.number
         return key
 
-    async def _create(self, subscription: Subscription, container: str, features: bytes) -> SubscriptionKey:
-        calldata = encode_create_subscription_with_terms(subscription, container, features)
+    async def quote(self, subscription: Subscription) -> Shares:
+        """Who gets what of the fee of an answer under these terms, as the Coordinator says it."""
+        return Shares(*await self.read(self.coordinator, COORDINATOR, "quoteAnswer", subscription))
+
+    async def fetch_terms(self, key: SubscriptionKey) -> Subscription:
+        """The terms of a subscription, from the event that created it.
+
+        Raises:
+            InvalidInput: `subscription.unknown`.
+        """
+        return (await fetch_created(self.chain, key, self._created_in.get(key))).subscription
+
+    async def expire(self, key: SubscriptionKey) -> Receipt:
+        """End what is over, and return what is left to its payer. Anyone may.
+
+        Raises:
+            JobRejected: `revert.NotExpired`, `revert.SubscriptionNotFound`.
+        """
+        return await self._send(encode_expire(key.id, await self.fetch_terms(key)))
+
+    async def fund(self, key: SubscriptionKey) -> Receipt:
+        """Resume a paused subscription from its payer's balance. Anyone may.
+
+        Raises:
+            JobRejected: `revert.NotPaused`, `revert.InsufficientBalance`.
+        """
+        return await self._send(encode_fund(key.id, await self.fetch_terms(key)))
+
+    async def _build_terms(self, terms: Terms, container: str, now: int, is_recurring: bool = False) -> dict[str, Any]:
+        return await terms.build_fields(compute_container_id(container), now, is_recurring, self.read_royalty)
+
+    async def _create(
+        self, subscription: Subscription, container: str, features: bytes, terms: Terms
+    ) -> SubscriptionKey:
+        if terms.verifier_params:
+            params = terms.verifier_params
+            calldata = encode_create_subscription_with_verifier(subscription, container, features, params)
+        else:
+            calldata = encode_create_subscription_with_terms(subscription, container, features)
         return self._read_key(await self._send(calldata))
 
     async def _send(self, calldata: bytes) -> Receipt:
@@ -258,8 +341,10 @@ def build_subscription(
     node: str = ZERO_ADDRESS,
     period: int = 0,
     frequency: int = 1,
+    **terms: Any,
 ) -> Subscription:
-    """Terms with the features inline, unpaid and without a verifier."""
+    """Terms with the features inline; unpaid and without a verifier where `terms` say nothing else."""
+    terms = {name: to_address(value) if isinstance(value, str) else value for name, value in terms.items()}
     return Subscription(
         owner=owner,
         container_id=compute_container_id(container),
@@ -271,4 +356,5 @@ def build_subscription(
         max_gas_price=Wei(max_gas_price),
         max_gas_limit=Gas(max_gas_limit),
         node=to_address(node),
+        **terms,
     )

@@ -94,6 +94,11 @@ class ContractClient:
         return self._account.signer.address
 
     @property
+    def signer(self) -> Signer:
+        """Who signs for the client's account. Raises InvalidInput, `client.no_key`, where nobody does."""
+        return self._account.signer
+
+    @property
     def coordinator(self) -> Address:
         """The Coordinator that this client is attached to.
 

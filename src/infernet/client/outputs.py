@@ -10,16 +10,19 @@ from typing import Any
 from infernet.chain.rpc import RpcChain
 from infernet.errors import InvalidInput, JobRejected, RetryLater
 from infernet.protocol.abi_codec import decode_abi
-from infernet.protocol.calldata import decode_delivery
+from infernet.protocol.calldata import Delivery
+from infernet.protocol.deliveries import decode_deliveries, is_batch
 from infernet.protocol.events import (
     SUBSCRIPTION_CANCELLED,
     SUBSCRIPTION_CREATED,
     SUBSCRIPTION_FULFILLED,
+    DeliveryFailed,
     SubscriptionCancelled,
+    SubscriptionCreated,
     SubscriptionFulfilled,
     decode_event,
 )
-from infernet.types import Address, Gas, Hash32, Interval, Log, SubscriptionKey, TxHash, Wei
+from infernet.types import Address, Gas, Hash32, Interval, Log, Receipt, SubscriptionKey, TxHash, Wei
 
 _REORG_BLOCKS = 64
 _WINDOW_BLOCKS = 5_000
@@ -103,8 +106,8 @@ async def read_output(chain: RpcChain, key: SubscriptionKey, event: Subscription
     (receipt,) = await chain.fetch_receipts([event.tx_hash])
     if found is None or receipt is None:
         raise RetryLater("output.reorganised", f"transaction 0x{event.tx_hash.hex()} left the chain: ask again")
-    delivery = decode_delivery(found.data) if found.to == key.coordinator else None
-    if delivery is None or (delivery.owner, delivery.id, delivery.interval) != (key.owner, key.id, event.interval):
+    delivery = _pick_delivery(found.data, receipt, key, event) if found.to == key.coordinator else None
+    if delivery is None:
         raise JobRejected(
             "output.indirect",
             f"transaction 0x{event.tx_hash.hex()} delivered through {found.to}, not by a call to the Coordinator: "
@@ -123,6 +126,35 @@ async def read_output(chain: RpcChain, key: SubscriptionKey, event: Subscription
         gas_used=receipt.gas_used,
         gas_price=receipt.effective_gas_price,
     )
+
+
+def _pick_delivery(
+    data: bytes, receipt: Receipt, key: SubscriptionKey, event: SubscriptionFulfilled
+) -> Delivery | None:
+    """The delivery of that answer, among several in a batch: those that failed there do not count."""
+    failed = set()
+    if is_batch(data):
+        events = [decode_event(log) for log in receipt.logs if log.address == key.coordinator]
+        failed = {one.index for one in events if isinstance(one, DeliveryFailed)}
+    wanted = (key.owner, key.id, event.interval)
+    found = (item for index, item in enumerate(decode_deliveries(data)) if index not in failed)
+    return next((item for item in found if item and (item.owner, item.id, item.interval) == wanted), None)
+
+
+async def fetch_created(chain: RpcChain, key: SubscriptionKey, since: int | None = None) -> SubscriptionCreated:
+    """The event that created a subscription; `since` is its block, None looks back from the head.
+
+    Raises:
+        InvalidInput: `subscription.unknown`.
+    """
+    head = await chain.fetch_head()
+    logs = await _look_back(chain, key, head.number) if since is None else await _fetch_logs(chain, key, since, since)
+    event = decode_event(logs[0]) if logs else None
+    if not isinstance(event, SubscriptionCreated):
+        raise InvalidInput(
+            "subscription.unknown", f"{key.owner} has no subscription {key.id} at {key.coordinator}: check both"
+        )
+    return event
 
 
 async def _wait_for_event(

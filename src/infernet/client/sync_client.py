@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from infernet.client.async_client import AsyncClient
+from infernet.ports import Signer
 from infernet.types import Address, ChainId, Receipt, SubscriptionKey
 
 P = ParamSpec("P")
@@ -67,6 +68,11 @@ class Client:
         return self._client.address
 
     @property
+    def signer(self) -> Signer:
+        """Who signs for the client's account."""
+        return self._client.signer
+
+    @property
     def coordinator(self) -> Address:
         """The Coordinator that this client is attached to."""
         return self._client.coordinator
@@ -86,6 +92,23 @@ class Client:
     sign_delegate = _blocking(AsyncClient.sign_delegate)
     submit_delegate = _blocking(AsyncClient.submit_delegate)
     post_delegate = _blocking(AsyncClient.post_delegate)
+    deposit = _blocking(AsyncClient.deposit)
+    withdraw = _blocking(AsyncClient.withdraw)
+    allow = _blocking(AsyncClient.allow)
+    read_balance = _blocking(AsyncClient.read_balance)
+    read_royalty = _blocking(AsyncClient.read_royalty)
+    claim_namespace = _blocking(AsyncClient.claim_namespace)
+    publish_model = _blocking(AsyncClient.publish_model)
+    list_node = _blocking(AsyncClient.list_node)
+    post_bond = _blocking(AsyncClient.post_bond)
+    start_unbonding = _blocking(AsyncClient.start_unbonding)
+    withdraw_bond = _blocking(AsyncClient.withdraw_bond)
+    read_bond = _blocking(AsyncClient.read_bond)
+    quote = _blocking(AsyncClient.quote)
+    fetch_terms = _blocking(AsyncClient.fetch_terms)
+    expire = _blocking(AsyncClient.expire)
+    fund = _blocking(AsyncClient.fund)
+    request_many = _blocking(AsyncClient.request_many)
 
 
 class _LoopThread:

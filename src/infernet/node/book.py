@@ -7,10 +7,20 @@ from dataclasses import replace
 
 from infernet.errors import InvalidInput
 from infernet.protocol.decision import Tracked
-from infernet.protocol.events import Event, SubscriptionCancelled, SubscriptionCreated, SubscriptionFulfilled
+from infernet.protocol.events import (
+    AnswerPending,
+    Event,
+    SubscriptionCancelled,
+    SubscriptionCreated,
+    SubscriptionEvent,
+    SubscriptionExpired,
+    SubscriptionFulfilled,
+    SubscriptionPaused,
+    SubscriptionResumed,
+)
 from infernet.protocol.subscription import DelegateRequest, delegated_id
 from infernet.store.journal import Journal
-from infernet.types import Address, ChainId, JobKey, SubscriptionId, SubscriptionKey
+from infernet.types import Address, ChainId, JobKey, SubscriptionId, SubscriptionKey, Timestamp
 
 
 class Book:
@@ -98,15 +108,22 @@ class Book:
         self._put(Tracked(key, request.subscription, request.container, request.features, request))
         return key
 
-    def apply(self, event: Event) -> SubscriptionKey | None:
-        """Apply one event; answers the subscription it changed, None where it changed none."""
+    def apply(self, event: Event, block_time: Timestamp = Timestamp(0)) -> SubscriptionKey | None:
+        """Apply one event of a block of that time; answers the subscription it changed, None where it changed none.
+
+        The time counts for cancellations only.
+        """
         match event:
             case SubscriptionCreated():
                 return self._apply_created(event)
-            case SubscriptionFulfilled():
-                return self._apply_fulfilled(event)
+            case SubscriptionFulfilled() | AnswerPending():
+                return self._apply_answer(event)
             case SubscriptionCancelled():
-                return self._apply_cancelled(event)
+                return self._apply_cancelled(event, block_time)
+            case SubscriptionPaused() | SubscriptionResumed():
+                return self._apply_pause(event, isinstance(event, SubscriptionPaused))
+            case SubscriptionExpired():
+                return self._end(event)
             case _:
                 return None
 
@@ -123,9 +140,9 @@ class Book:
         self._put(tracked)
         return key
 
-    def _apply_fulfilled(self, event: SubscriptionFulfilled) -> SubscriptionKey | None:
+    def _apply_answer(self, event: SubscriptionFulfilled | AnswerPending) -> SubscriptionKey | None:
         found = self._find(self.key_of(event.owner, event.id))
-        if found is None:
+        if found is None or found[0].has(event.interval, event.redundancy):  # a pending answer counted before
             return None
         tracked, ended_block = found
         self._journal.add_fulfilment(tracked, event)
@@ -134,11 +151,24 @@ class Book:
             tracked = replace(tracked, answered=max(tracked.answered, event.interval))
         return self._update(tracked, event.block_number if tracked.is_complete else ended_block)
 
-    def _apply_cancelled(self, event: SubscriptionCancelled) -> SubscriptionKey | None:
+    def _apply_cancelled(self, event: SubscriptionCancelled, block_time: Timestamp) -> SubscriptionKey | None:
+        found = self._find(self.key_of(event.owner, event.id))
+        if found is None or not found[0].survives_cancellation:
+            return self._end(event)
+        self._journal.add_change(found[0], event.block_number, event.log_index)
+        tracked = found[0].with_cancellation(block_time)
+        return self._update(tracked, event.block_number if tracked.is_complete else found[1])
+
+    def _apply_pause(self, event: SubscriptionEvent, is_paused: bool) -> SubscriptionKey | None:
         found = self._find(self.key_of(event.owner, event.id))
         if found is None:
             return None
-        return self._update(found[0], event.block_number)
+        self._journal.add_change(found[0], event.block_number, event.log_index)
+        return self._update(replace(found[0], is_paused=is_paused), found[1])
+
+    def _end(self, event: SubscriptionEvent) -> SubscriptionKey | None:
+        found = self._find(self.key_of(event.owner, event.id))
+        return None if found is None else self._update(found[0], event.block_number)
 
     def roll_back(self, number: int) -> tuple[set[SubscriptionKey], list[JobKey]]:
         """Undo all blocks above `number`. What they created is kept until `remove_orphans`: the new blocks may hold it
@@ -165,6 +195,12 @@ class Book:
                 if undone.node == self._node:
                     now = replace(now, answered=undone.answered_before)
                 self._put(now)
+        for key, is_paused, last_interval in self._journal.remove_changes_above(
+            self._chain_id, self._coordinator, number
+        ):
+            touched.add(key)
+            if (found := self._find(key)) is not None:
+                self._put(replace(found[0], is_paused=is_paused, last_interval=last_interval), found[1])
         return touched, lost
 
     def remove_orphans(self, keys: Iterable[SubscriptionKey]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from infernet.chain.fees import DEFAULT_TIP, Fees, compute_gas_price
 from infernet.protocol.calldata import encode_deliver_model_output, encode_deliver_model_output_delegate
 from infernet.protocol.decision import Tracked, is_too_late
+from infernet.protocol.hashing import ZERO_ADDRESS
 from infernet.protocol.subscription import Subscription
 from infernet.store.journal import Job
 from infernet.types import Address, BlockRef, Call, Gas, Wei
@@ -15,6 +16,12 @@ GAS_HEADROOM = 30_000
 TRANSACTION_GAS, GAS_PER_TOKEN, FLOOR_PER_TOKEN = 21_000, 4, 10
 GAS_PER_FEATURES_BYTE = 12
 """A byte of features in `SubscriptionCreated`: 8 for the log, the rest for its hash and copies."""
+PAYMENT_GAS = 120_000
+"""Credits of node, creator, verifier and protocol in slots that were empty, and the top-up of a recurring one."""
+VERIFIER_GAS = 2_000_000
+"""For the dearest verifiers that are known, with room: a proof costs some 700,000."""
+MAX_TRANSACTION_GAS = Gas(2**24)
+"""What chains with EIP-7825 allow one transaction."""
 MAX_REFUSALS = 20
 """Free simulations of a one-time answer that may go wrong; a recurring one is tried until its interval ends."""
 MAX_GAP_BLOCKS = 64
@@ -25,7 +32,8 @@ FINAL_REVERTS = frozenset(
     f"revert.{name}"
     for name in (
         "SubscriptionNotFound", "SubscriptionCompleted", "TermsMismatch", "IntervalMismatch", "IntervalCompleted",
-        "AlreadyDelivered", "SignatureExpired", "NonceUsed", "NotNamedNode", "UnsupportedTerm",
+        "AlreadyDelivered", "SignatureExpired", "NonceUsed", "NotNamedNode", "DeadlinePassed", "IntervalCancelled",
+        "InvalidAnswer", "NotALazyOutput",
     )
 )  # fmt: skip
 """Reverts that no later block can turn into a delivery of the same answer."""
@@ -78,6 +86,25 @@ def mark_refused(job: Job, code: str, note: str) -> Job:
     return replace(job, state="computed", tx_hash=None, code=REVERTED if job.code == REVERTED else code, note=note)
 
 
+def judge_refusal(job: Job, code: str, note: str) -> Job:
+    """What becomes of a job whose simulation was refused, at no cost: tried again, or dropped or failed for good."""
+    job = mark_refused(replace(job, attempts=job.attempts + 1), code, note)
+    if code in FINAL_REVERTS:
+        return replace(job, state="dropped", code=code)
+    return replace(job, state="failed", code=code) if is_given_up(job) else job
+
+
+def judge_revert(job: Job, code: str, note: str) -> Job:
+    """What becomes of a job whose delivery a block holds and refused, for the node's money: tried once more, and not
+    again.
+    """
+    if code in FINAL_REVERTS:
+        back = mark_refused(replace(job, attempts=job.attempts + 1), code, note)
+        return replace(back, state="dropped", code=code)
+    back = mark_refused(replace(job, attempts=job.attempts + 1), REVERTED, note)
+    return replace(back, state="failed") if job.code == REVERTED else back
+
+
 def is_given_up(job: Job) -> bool:
     """True where a refused answer is not tried again."""
     return job.ends_at is None and job.attempts >= MAX_REFUSALS
@@ -109,7 +136,10 @@ def build_delivery(job: Job, tracked: Tracked, sender: Address, head: BlockRef, 
         features_bytes = len(tracked.request.features)
     else:
         data = encode_deliver_model_output(tracked.key.id, job.key.interval, tracked.subscription, output, proof)
-    gas = min(compute_gas_limit(tracked.subscription, data, features_bytes), head.gas_limit)
+    gas = compute_gas_limit(tracked.subscription, data, features_bytes)
+    if tracked.subscription.max_gas_limit <= MAX_TRANSACTION_GAS:  # above it, only a chain without that cap can do it
+        gas = min(gas, MAX_TRANSACTION_GAS)
+    gas = min(gas, head.gas_limit)
     price = compute_gas_price(fees, head.base_fee)
     return Call(to=tracked.key.coordinator, data=data, sender=sender, gas=Gas(gas), gas_price=price)
 
@@ -126,7 +156,10 @@ def compute_gas_limit(terms: Subscription, data: bytes, features_bytes: int = 0)
     calldata_gas = GAS_PER_TOKEN * count_tokens(data) + compute_memory_gas(2 * len(data))
     creation_gas = GAS_PER_FEATURES_BYTE * features_bytes
     callback_gas = terms.max_gas_limit + terms.max_gas_limit // 63
-    return max(callback_gas + calldata_gas + creation_gas + GAS_HEADROOM, compute_calldata_floor(data))
+    payment_gas = PAYMENT_GAS if terms.fee else 0
+    verifier_gas = VERIFIER_GAS if terms.verifier != ZERO_ADDRESS else 0
+    needed = callback_gas + calldata_gas + creation_gas + payment_gas + verifier_gas + GAS_HEADROOM
+    return max(needed, compute_calldata_floor(data))
 
 
 def compute_calldata_floor(data: bytes) -> int:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
 from infernet.errors import RetryLater
 from infernet.ports import Chain
-from infernet.protocol.events import Event, decode_event
-from infernet.types import Address, BlockRef, Log
+from infernet.protocol.events import Event, SubscriptionCancelled, decode_event
+from infernet.types import Address, BlockRef, Log, Timestamp
 
 KEEP_BLOCKS = 64
 """A reorg of up to this many blocks is rolled back; a deeper one has the node read the chain anew."""
@@ -29,6 +29,7 @@ class Update:
         blocks: the newest blocks of the step, oldest first, linked to one another; the last is the new tip.
         events: the Coordinator's events of the step, in chain order.
         at_head: False while older blocks are being caught up with.
+        cancelled_at: the time of each block that holds a cancellation, by number.
     """
 
     rolled_back_to: int | None
@@ -36,6 +37,7 @@ class Update:
     blocks: tuple[BlockRef, ...]
     events: tuple[Event, ...]
     at_head: bool
+    cancelled_at: Mapping[int, Timestamp] = field(default_factory=dict)
 
     @property
     def tip(self) -> BlockRef:
@@ -124,7 +126,19 @@ class Follower:
         self._range_blocks = min(MAX_RANGE_BLOCKS, self._range_blocks * 2)
         events = tuple(event for event in map(decode_event, logs) if event is not None)
         is_reread = rolled_back_to is not None and all(block.number != rolled_back_to for block in self._kept)
-        return Update(rolled_back_to, is_reread, tuple(blocks), events, at_head=last == head.number)
+        times = await self._fetch_times(blocks, events)
+        return Update(rolled_back_to, is_reread, tuple(blocks), events, last == head.number, times)
+
+    async def _fetch_times(self, blocks: list[BlockRef], events: Iterable[Event]) -> dict[int, Timestamp]:
+        """When subscriptions were cancelled, which their events do not say: it decides which intervals had begun."""
+        times = {block.number: block.timestamp for block in blocks}
+        wanted = {event.block_number for event in events if isinstance(event, SubscriptionCancelled)}
+        missing = sorted(wanted - set(times))
+        for number, block in zip(missing, await asyncio.gather(*map(self._chain.fetch_block, missing)), strict=True):
+            if block is None:
+                raise RetryLater("chain.moved", "the chain changed while it was read")
+            times[number] = block.timestamp
+        return {number: times[number] for number in wanted}
 
     async def _fetch_blocks(self, head: BlockRef, first: int, last: int) -> list[BlockRef]:
         """The blocks of the range that have to be kept: all near the head, else only the last."""

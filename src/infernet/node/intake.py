@@ -6,8 +6,9 @@ from infernet.errors import InvalidInput, JobRejected, RetryLater
 from infernet.node.book import Book
 from infernet.ports import Chain
 from infernet.protocol.calldata import encode_create_subscription_delegate
-from infernet.protocol.decision import Drop, Policy, Tracked, decide, unsupported_term
-from infernet.protocol.hashing import compute_container_id, keccak
+from infernet.protocol.decision import Tracked, decide
+from infernet.protocol.hashing import ZERO_HASH, compute_container_id, keccak
+from infernet.protocol.policy import Drop, Policy
 from infernet.protocol.subscription import DelegateRequest, Mode, delegated_id
 from infernet.store.journal import Journal
 from infernet.types import Address, BlockRef, Call, SubscriptionId, SubscriptionKey
@@ -93,8 +94,10 @@ def check_request(request: DelegateRequest) -> None:
         raise InvalidInput("request.features", "a request in pull mode carries no features: leave them empty")
     if not is_pull and keccak(request.features) != terms.features_hash:
         raise InvalidInput("request.features", "featuresHash is not the hash of the features: sign them together")
-    if (term := unsupported_term(terms)) is not None:
-        raise InvalidInput("terms.unsupported", f"this node does not know the term {term}")
+    if terms.verifier_params != ZERO_HASH:
+        raise InvalidInput(
+            "request.verifier", "parameters of a verifier do not travel with a request: create it on chain first"
+        )
 
 
 async def simulate_creation(chain: Chain, coordinator: Address, node: Address, request: DelegateRequest) -> None:

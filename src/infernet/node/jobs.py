@@ -47,6 +47,11 @@ class Jobs:
         """True while an interval of it is being answered."""
         return subscription in self._busy
 
+    @property
+    def is_running(self) -> bool:
+        """True while any output is being computed."""
+        return bool(self._running)
+
     def take(self, job: Job) -> None:
         """A job is this node's from here on."""
         self._journal.save_job(job)

@@ -22,7 +22,8 @@ from infernet.node.runner import JOB_TIMEOUT_S, Runner
 from infernet.node.schedule import PriceWaits, Schedule
 from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
-from infernet.protocol.decision import Decision, Drop, Policy, Run, Tracked, Wait, decide
+from infernet.protocol.decision import Decision, Run, Tracked, Wait, decide
+from infernet.protocol.policy import Drop, Policy
 from infernet.protocol.subscription import DelegateRequest, Mode
 from infernet.store.journal import Job, Journal
 from infernet.types import (
@@ -88,6 +89,7 @@ class ChainPipeline:
             gas_policy,
             find=self._book.get,
             on_end=self._job_ended,
+            is_more_coming=lambda: self._jobs.is_running,
         )
         self._jobs = Jobs(
             journal,
@@ -158,6 +160,13 @@ class ChainPipeline:
             if job.tx_hash is not None:
                 self._sender.set_delivered(job.key, job.tx_hash)
             self._job_ended(job)
+        for job, tx_hash in change.refused:
+            log.info("output.refused", job=job.key, code=job.code, reason=job.note)
+            self._sender.set_mined(tx_hash)
+            if job.is_open:
+                self._sender.submit(job)
+            else:
+                self._job_ended(job)
         for key in change.touched:
             self._schedule.set(key, NOW)
             self._jobs.end_over(key)

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from infernet.chain.reverts import build_revert_error
 from infernet.node.book import Book
+from infernet.node.delivery import judge_revert
 from infernet.node.follower import KEEP_BLOCKS, Update
-from infernet.protocol.events import Event, SubscriptionFulfilled
+from infernet.protocol.deliveries import decode_deliveries
+from infernet.protocol.events import AnswerPending, AnswerSettled, DeliveryFailed, Event, SubscriptionFulfilled
 from infernet.store.journal import Job, Journal
-from infernet.types import Address, ChainId, Interval, JobKey, SubscriptionKey, Timestamp
+from infernet.types import Address, ChainId, Interval, JobKey, SubscriptionKey, Timestamp, TxHash
 
 log = structlog.get_logger()
 _UNKNOWN = Timestamp(0)
@@ -24,10 +27,12 @@ class Change:
     Attributes:
         touched: subscriptions to decide about anew.
         delivered: this node's jobs whose delivery the step holds.
+        refused: this node's jobs whose delivery failed in a batch, as they stand now, with the batch's transaction.
     """
 
     touched: frozenset[SubscriptionKey]
     delivered: tuple[Job, ...]
+    refused: tuple[tuple[Job, TxHash], ...] = ()
 
 
 class Recorder:
@@ -47,12 +52,15 @@ class Recorder:
         """Apply an update: first what it undoes, then what it brings."""
         touched: set[SubscriptionKey] = set()
         delivered: list[Job] = []
+        refused: list[tuple[Job, TxHash]] = []
         with self._journal.step():
             if update.rolled_back_to is not None:
                 touched |= self._undo(update.rolled_back_to, update.is_reread)
             for event in update.events:
-                if (key := self._book.apply(event)) is not None:
+                if (key := self._book.apply(event, update.cancelled_at.get(event.block_number, _UNKNOWN))) is not None:
                     touched.add(key)
+                if isinstance(event, DeliveryFailed) and (refusal := self._note_refusal(event)) is not None:
+                    refused.append((refusal, event.tx_hash))
                 if (job := self._note_delivery(event)) is not None:
                     delivered.append(job)
             if update.at_head:
@@ -61,7 +69,7 @@ class Recorder:
             self._journal.add_blocks(self._chain_id, self._coordinator, update.blocks, KEEP_BLOCKS)
         if update.at_head:
             self._undone.clear()
-        return Change(frozenset(touched), tuple(delivered))
+        return Change(frozenset(touched), tuple(delivered), tuple(refused))
 
     def _undo(self, number: int, is_reread: bool) -> set[SubscriptionKey]:
         log.warning("chain.reorg", chain=self._chain_id, valid_up_to=number, is_reread=is_reread)
@@ -87,11 +95,39 @@ class Recorder:
 
     def _note_delivery(self, event: Event) -> Job | None:
         """This node's answers as the chain counts them, those that another process of its account gave too."""
-        if not isinstance(event, SubscriptionFulfilled) or event.node != self._node:
+        if isinstance(event, AnswerSettled) and not event.valid and event.node == self._node:
+            self._note_invalid(event)
+        if not isinstance(event, SubscriptionFulfilled | AnswerPending) or event.node != self._node:
             return None
         subscription = SubscriptionKey(self._chain_id, self._coordinator, event.owner, event.id)
         key = JobKey(subscription, Interval(event.interval))
         job = self._journal.read_job(key) or Job(key, "accepted", _UNKNOWN, None)
+        if job.state == "delivered" and isinstance(event, SubscriptionFulfilled) and job.tx_hash != event.tx_hash:
+            return None  # it was pending, and is settled now
         job = replace(job, state="delivered", tx_hash=event.tx_hash, code="", note="")
+        self._journal.save_job(job)
+        return job
+
+    def _note_invalid(self, event: AnswerSettled) -> None:
+        """A verifier refused this node's answer in the end."""
+        key = JobKey(SubscriptionKey(self._chain_id, self._coordinator, event.owner, event.id), event.interval)
+        if (job := self._journal.read_job(key)) is not None:
+            log.warning("answer.invalid", job=key, tx=event.tx_hash.hex())
+            note = "its verifier found the answer invalid: nothing was paid"
+            self._journal.save_job(replace(job, state="failed", code="answer.invalid", note=note))
+
+    def _note_refusal(self, event: DeliveryFailed) -> Job | None:
+        """This node's job whose delivery was refused within a batch: tried again, or over."""
+        data = self._journal.read_transaction_data(event.tx_hash) if event.node == self._node else None
+        items = decode_deliveries(data) if data is not None else ()
+        item = items[event.index] if event.index < len(items) else None
+        if item is None:
+            return None
+        key = JobKey(SubscriptionKey(self._chain_id, self._coordinator, item.owner, item.id), item.interval)
+        job = self._journal.read_job(key)
+        if job is None or not job.is_open or job.tx_hash != event.tx_hash:
+            return None
+        error = build_revert_error(event.reason)
+        job = judge_revert(job, error.code, error.message)
         self._journal.save_job(job)
         return job

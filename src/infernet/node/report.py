@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from infernet.protocol.decision import Decision, Drop, Run, Tracked, Wait
+from infernet.protocol.decision import Decision, Run, Tracked, Wait
+from infernet.protocol.policy import Drop
 from infernet.store.journal import Job, Journal
 from infernet.types import JobReport, SubscriptionKey, SubscriptionReport
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import structlog
 
-from infernet.chain.fees import Fees, compute_fees
+from infernet.chain.fees import compute_fees
 from infernet.errors import InfernetError, NodeMisconfigured, RetryLater, is_endpoint_error
+from infernet.node.batches import Item, build_batch, compute_batch_fees, plan_batches
 from infernet.node.delivery import (
-    FINAL_REVERTS,
     REVERTED,
     GasPolicy,
     Over,
@@ -20,7 +19,7 @@ from infernet.node.delivery import (
     build_delivery,
     compute_retry_gap,
     find_end,
-    is_given_up,
+    judge_refusal,
     mark_refused,
 )
 from infernet.node.outbox import Outbox
@@ -28,17 +27,19 @@ from infernet.node.settler import Settler, mark_sent
 from infernet.ports import Chain
 from infernet.protocol.decision import Tracked
 from infernet.store.journal import Job, Journal
-from infernet.types import BlockRef, Call, JobKey, SubscriptionKey, TxHash
+from infernet.types import BlockRef, JobKey, SubscriptionKey, TxHash
 
 BATCH = 64
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
+LINGER_S, LINGER_TIMES = 0.005, 12
+"""How long a computed answer waits for others that are about to be: much cheaper in one transaction."""
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivered:
-    job: JobKey
+class _Mined:
     tx_hash: TxHash
+    delivered: JobKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,13 @@ class _NewHead:
     """There is a newest head to look at: one such note stands for all that came since the last look."""
 
 
-class _Item(NamedTuple):
-    job: Job
-    tracked: Tracked
-    call: Call
-    fees: Fees
-
-
 class Sender:
     """Delivers computed jobs and sees their transactions into blocks.
 
     Args:
         find: the subscription of a job, None where it is over.
         on_end: called with every job that needs no more work, after it is written down.
+        is_more_coming: True while other jobs are being computed, which may go in the same transaction.
     """
 
     def __init__(
@@ -74,6 +69,7 @@ class Sender:
         gas_policy: GasPolicy,
         find: Callable[[SubscriptionKey], Tracked | None],
         on_end: Callable[[Job], None],
+        is_more_coming: Callable[[], bool] = lambda: False,
     ) -> None:
         self._chain = chain
         self._outbox = outbox
@@ -81,8 +77,9 @@ class Sender:
         self._gas_policy = gas_policy
         self._find = find
         self._on_end = on_end
+        self._is_more_coming = is_more_coming
         self._settler = Settler(chain, outbox, journal, gas_policy, find, hold=self._hold, end=self._end)
-        self._inbox: asyncio.Queue[Job | _NewHead | _Delivered | _Withdrawn] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Job | _NewHead | _Mined | _Withdrawn] = asyncio.Queue()
         self._newest: SeenHead | None = None
         self._held: dict[JobKey, Job] = {}
         self._not_before: dict[JobKey, int] = {}
@@ -104,7 +101,11 @@ class Sender:
 
     def set_delivered(self, job: JobKey, tx_hash: TxHash) -> None:
         """A followed block holds this job's delivery."""
-        self._inbox.put_nowait(_Delivered(job, tx_hash))
+        self._inbox.put_nowait(_Mined(tx_hash, job))
+
+    def set_mined(self, tx_hash: TxHash) -> None:
+        """A followed block holds this transaction, though not all that it was to deliver."""
+        self._inbox.put_nowait(_Mined(tx_hash, None))
 
     def set_head(self, head: BlockRef, block_time_s: int, is_rolled_back: bool = False) -> None:
         """A new block was followed, its events applied; `is_rolled_back` when older ones were undone."""
@@ -138,12 +139,16 @@ class Sender:
         must_retry = self._must_retry or self._outbox.has_unaccepted
         try:
             async with asyncio.timeout(retry_s if must_retry else None):
-                items = [await self._inbox.get()]
+                items: list[Job | _NewHead | _Mined | _Withdrawn] = [await self._inbox.get()]
         except TimeoutError:
             self._must_settle = True
             return False
-        while not self._inbox.empty():
-            items.append(self._inbox.get_nowait())
+        self._drain(items)
+        for _ in range(LINGER_TIMES):
+            if not (self._is_more_coming() and any(isinstance(item, Job) for item in items)):
+                break
+            await asyncio.sleep(LINGER_S)
+            self._drain(items)
         for item in items:
             match item:
                 case Job():
@@ -151,12 +156,17 @@ class Sender:
                 case _Withdrawn(subscription):
                     for key in [key for key in self._held if key.subscription == subscription]:
                         self._forget(key)
-                case _Delivered(job, tx_hash):
-                    self._forget(job)
+                case _Mined(tx_hash, delivered):
+                    if delivered is not None:
+                        self._forget(delivered)
                     self._outbox.close([tx_hash], is_mined=True)
                 case _NewHead():
                     self._look_at_newest()
         return True
+
+    def _drain(self, items: list[Job | _NewHead | _Mined | _Withdrawn]) -> None:
+        while not self._inbox.empty():
+            items.append(self._inbox.get_nowait())
 
     def _look_at_newest(self) -> None:
         self._head, self._newest = self._newest or self._head, None
@@ -176,7 +186,8 @@ class Sender:
             items = [self._build_item(job, head) for job in ready[start : start + BATCH]]
             passed = await self._simulate([item for item in items if item is not None], head)
             if passed:
-                await self._send(self._choose(passed), head)
+                batches = plan_batches(passed, head.block, self._gas_policy)
+                await self._send(await self._try_batches(batches, head), head)
 
     def _is_ready(self, job: Job, head: SeenHead) -> bool:
         tracked = self._find(job.key.subscription)
@@ -187,15 +198,15 @@ class Sender:
         is_resting = head.block.number < self._not_before.get(job.key, 0)
         return not is_resting and head.block.base_fee <= self._gas_policy.compute_cap(tracked.subscription)
 
-    def _build_item(self, job: Job, head: SeenHead) -> _Item | None:
+    def _build_item(self, job: Job, head: SeenHead) -> Item | None:
         tracked = self._find(job.key.subscription)
         if tracked is None or job.output is None:
             return None
         cap = self._gas_policy.compute_cap(tracked.subscription)
         fees = compute_fees(head.block.base_fee, self._gas_policy.tip, cap)
-        return _Item(job, tracked, build_delivery(job, tracked, self._outbox.address, head.block, fees), fees)
+        return Item(job, tracked, build_delivery(job, tracked, self._outbox.address, head.block, fees))
 
-    async def _simulate(self, items: list[_Item], head: SeenHead) -> list[_Item]:
+    async def _simulate(self, items: list[Item], head: SeenHead) -> list[Item]:
         results = await self._chain.call_many([item.call for item in items], at=head.block.hash)
         passed = []
         for item, result in zip(items, results, strict=True):
@@ -216,16 +227,26 @@ class Sender:
             if held != job:
                 self._hold(held)
             return
-        job = mark_refused(replace(job, attempts=job.attempts + 1), error.code, error.message)
-        if error.code in FINAL_REVERTS:
-            self._end(replace(job, state="dropped"), Over(error.code, error.message))
-        elif is_given_up(job):
-            self._end(replace(job, state="failed"), Over(error.code, error.message))
-        else:
+        job = judge_refusal(job, error.code, error.message)
+        if job.is_open:
             self._hold(job)
             self._not_before[job.key] = head.block.number + compute_retry_gap(job.attempts)
+        else:
+            self._end(job, Over(job.code, job.note))
 
-    def _choose(self, passed: list[_Item]) -> list[_Item]:
+    async def _try_batches(self, batches: list[list[Item]], head: SeenHead) -> list[list[Item]]:
+        """The batches as they pass a simulation of their own. One that does not is taken apart."""
+        joint = [batch for batch in batches if len(batch) > 1]
+        calls = [build_batch(batch) for batch in joint]
+        results = await self._chain.call_many(calls, at=head.block.hash) if calls else []
+        tried = [batch for batch in batches if len(batch) == 1]
+        for batch, result in zip(joint, results, strict=True):
+            if isinstance(result, InfernetError):
+                log.warning("batch.split", items=len(batch), code=result.code, reason=result.message)
+            tried += [[item] for item in batch] if isinstance(result, InfernetError) else [batch]
+        return tried
+
+    def _choose(self, passed: list[Item]) -> list[Item]:
         """Those for which nothing has changed while they were simulated."""
         chosen = []
         for item in passed:
@@ -235,16 +256,19 @@ class Sender:
                 chosen.append(item)
         return chosen
 
-    async def _send(self, items: list[_Item], head: SeenHead) -> None:
+    async def _send(self, batches: list[list[Item]], head: SeenHead) -> None:
         """Sign with consecutive nonces and write all down, in one step, before anything is broadcast."""
+        chosen = [items for batch in batches if (items := self._choose(batch))]
         signed = []
         with self._journal.step():
-            for job, _, call, fees in items:
-                tx = self._outbox.sign(call, fees, head.block)
-                code = REVERTED if job.code == REVERTED else ""
-                self._journal.save_job(replace(job, state="signed", tx_hash=tx.hash, code=code, note=""))
+            for items in chosen:
+                fees = compute_batch_fees(items, head.block, self._gas_policy)
+                tx = self._outbox.sign(build_batch(items), fees, head.block)
+                for item in items:
+                    code = REVERTED if item.job.code == REVERTED else ""
+                    self._journal.save_job(replace(item.job, state="signed", tx_hash=tx.hash, code=code, note=""))
                 signed.append(tx)
-        for item in items:
+        for item in (item for items in chosen for item in items):
             self._forget(item.job.key)
         results = await self._outbox.broadcast(signed)
         mark_sent(self._journal, [tx.hash for tx, error in zip(signed, results, strict=True) if error is None])

@@ -110,10 +110,14 @@ class Settler:
         """Why nothing is left to deliver by this transaction. A cancelled one delivers nothing, and is to be mined."""
         if self._outbox.is_cancellation(pending):
             return None
+        over = Over("subscription.over")
         for job in self._journal.read_jobs_of_transaction(pending.signed.hash):
             if job.is_open:
-                return find_end(job, self._find(job.key.subscription), head.block, head.block_time_s)
-        return Over("subscription.over")
+                end = find_end(job, self._find(job.key.subscription), head.block, head.block_time_s)
+                if end is None:
+                    return None
+                over = end
+        return over
 
     def _find_reason(self, pending: PendingTransaction, result: bytes | InfernetError, head: SeenHead) -> Over | None:
         over = self._find_over(pending, head)
@@ -140,27 +144,36 @@ class Settler:
                     self._journal.save_job(replace(job, state="signed", tx_hash=tx.hash))
             (error,) = await self._outbox.broadcast([tx])
             mark_sent(self._journal, [tx.hash] if error is None else [])
-        elif lacks_fee and pending is not self._outbox.pending[-1]:  # others wait behind it
+        elif lacks_fee and (pending is not self._outbox.pending[-1] or self._holds_up_others(pending, head)):
             await self._cancel(pending, Over("fees.above_cap", "the base fee rose above what it may pay"), head)
         else:
             self._outbox.set_sent_block(pending, head.block)
 
     def _compute_cap(self, pending: PendingTransaction) -> Wei | None:
-        for job in self._journal.read_jobs_of_transaction(pending.signed.hash):
-            if (tracked := self._find(job.key.subscription)) is not None:
-                return self._gas_policy.compute_cap(tracked.subscription)
-        return self._gas_policy.max_fee
+        return min(self._compute_caps(pending), default=self._gas_policy.max_fee)
+
+    def _compute_caps(self, pending: PendingTransaction) -> list[Wei]:
+        """What each of its deliveries may pay."""
+        jobs = self._journal.read_jobs_of_transaction(pending.signed.hash)
+        found = [tracked for job in jobs if (tracked := self._find(job.key.subscription)) is not None]
+        return [self._gas_policy.compute_cap(tracked.subscription) for tracked in found]
+
+    def _holds_up_others(self, pending: PendingTransaction, head: SeenHead) -> bool:
+        """True where one delivery of a batch may not pay enough and another may."""
+        return max(self._compute_caps(pending), default=0) >= head.block.base_fee
 
     async def _cancel(self, pending: PendingTransaction, over: Over, head: SeenHead, is_final: bool = False) -> None:
-        """Use its nonce for nothing, and take its job back: what cannot be delivered later either ends there."""
+        """Use its nonce for nothing, and take its jobs back: what cannot be delivered later either ends there. Of
+        several that never will be taken together, each is tried alone.
+        """
         if not can_bump(pending, head.block, self._gas_policy, self._gas_policy.max_fee):
             return
         jobs = [job for job in self._journal.read_jobs_of_transaction(pending.signed.hash) if job.is_open]
         with self._journal.step():
             tx = self._outbox.cancel(pending, head.block)
             for job in jobs:
-                self._hold(mark_refused(job, over.code, over.note))
-                if is_final:
+                self._hold(mark_refused(replace(job, attempts=job.attempts + is_final), over.code, over.note))
+                if is_final and len(jobs) == 1:
                     self._end(replace(job, state="failed", tx_hash=None), over)
         await self._outbox.broadcast([tx])
 

@@ -59,7 +59,7 @@ def build_struct(fields: Fields) -> AbiType:
 
 
 class Function:
-    """An external function: its name, its arguments by name, and the one type it returns, if any."""
+    """An external function: its name, its arguments by name, and the types it returns, if any."""
 
     def __init__(self, name: str, inputs: Fields, *outputs: AbiType) -> None:
         self.name = name
@@ -89,15 +89,19 @@ class Function:
         return decode_abi(self.types, data[4:])
 
     def decode_returned(self, returned: bytes) -> Any:
-        """The value that the function returned.
+        """The one value that the function returned. Raises as `decode_all`."""
+        (value,) = self.decode_all(returned)
+        return value
+
+    def decode_all(self, returned: bytes) -> tuple[Any, ...]:
+        """The values that the function returned.
 
         Raises:
             InvalidInput: `abi.malformed`: nothing was returned, or something that does not decode.
         """
         if not returned:
             raise malformed(f"{self.name} returned nothing, so there is no contract with it at that address")
-        (value,) = decode_abi(self.returned_types, returned)
-        return value
+        return decode_abi(self.returned_types, returned)
 
 
 def _build_uint(bits: int) -> Uint:

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from infernet.protocol.hashing import ZERO_ADDRESS, ZERO_HASH, keccak, split_chain
+from infernet.protocol.hashing import ZERO_ADDRESS, keccak
 from infernet.protocol.interval import MAX_INTERVAL, compute_interval, compute_interval_end, compute_interval_start
-from infernet.protocol.subscription import DelegateRequest, Mode, Subscription
+from infernet.protocol.policy import Drop, Policy, find_refusal, is_profitable
+from infernet.protocol.subscription import DelegateRequest, Subscription
 from infernet.types import Address, BlockRef, Interval, SubscriptionKey, Timestamp
-
-SUPPORTED_MODES = Mode.PULL
-MAX_CHAIN_LENGTH = 16
-"""Containers that one request may be fed through."""
-DELIVERY_OVERHEAD_GAS = 110_000
-"""The contract's `DELIVERY_OVERHEAD_WEI`: what of `maxGasLimit` is not the callback's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +26,8 @@ class Tracked:
         interval: the interval that `delivered` counts.
         delivered: answers that the chain has for `interval`.
         answered: the last interval this node is done with (delivered, or given up on).
+        is_paused: True while intervals after `interval` wait for money.
+        last_interval: the last that may be answered, where a paid subscription was cancelled; None otherwise.
     """
 
     key: SubscriptionKey
@@ -42,36 +39,38 @@ class Tracked:
     interval: Interval = Interval(0)
     delivered: int = 0
     answered: Interval = Interval(0)
+    is_paused: bool = False
+    last_interval: Interval | None = None
 
     def with_delivery(self, interval: Interval, redundancy: int) -> Tracked:
         """After the chain counted answer number `redundancy` of `interval`."""
         return replace(self, interval=interval, delivered=redundancy)
 
+    def with_cancellation(self, cancelled_at: Timestamp) -> Tracked:
+        """After its owner cancelled a paid, recurring subscription: what had begun is still answered."""
+        return replace(self, last_interval=count_intervals(self.subscription, cancelled_at))
+
+    def has(self, interval: Interval, redundancy: int) -> bool:
+        """True where that answer is counted already: a pending one is counted before it is fulfilled."""
+        return (interval, redundancy) <= (self.interval, self.delivered)
+
+    @property
+    def survives_cancellation(self) -> bool:
+        """True for a paid, recurring subscription: cancelling it stops intervals that have not begun."""
+        return self.subscription.fee > 0 and self.subscription.frequency != 1
+
+    @property
+    def frequency(self) -> int:
+        """The number of intervals that may be answered."""
+        last = self.last_interval
+        return self.subscription.frequency if last is None else min(last, self.subscription.frequency)
+
     @property
     def is_complete(self) -> bool:
         """True when no further answer can ever be delivered."""
-        terms = self.subscription
-        return self.interval >= terms.frequency and self.delivered >= terms.redundancy
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What an operator agrees to serve.
-
-    Attributes:
-        containers: ids of the containers that this node runs.
-        allowed_owners: empty allows everyone who is not denied.
-        turn_window_s: seconds over which the nodes of a container spread, so that they need not race for an answer
-            that one of them can give. 0 answers at once.
-        max_callback_gas: the most that a consumer's callback may be promised: the node pays for it.
-    """
-
-    node: Address
-    containers: frozenset[str]
-    allowed_owners: frozenset[Address] = frozenset()
-    denied_owners: frozenset[Address] = frozenset()
-    turn_window_s: int = 0
-    max_callback_gas: int = 5_000_000
+        return self.frequency == 0 or (
+            self.interval >= self.frequency and self.delivered >= self.subscription.redundancy
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +88,6 @@ class Wait:
 
     until: Timestamp
     code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Nothing to do, ever. The reason is noted once."""
-
-    code: str
-    message: str
 
 
 Decision = Run | Wait | Drop
@@ -117,59 +108,23 @@ def decide(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: int =
     )
 
 
-def find_refusal(terms: Subscription, container: str, policy: Policy) -> Drop | None:
-    """Why this node never serves such a subscription, None where it would."""
-    if unsupported := unsupported_term(terms):
-        return Drop("terms.unsupported", f"this node does not know the term {unsupported}")
-    names = split_chain(container)
-    if len(names) > MAX_CHAIN_LENGTH:
-        return Drop("container.chain_too_long", f"a chain of {len(names)} containers: at most {MAX_CHAIN_LENGTH} do")
-    missing = [name for name in names if name not in policy.containers]
-    if missing:
-        return Drop("container.not_served", f"this node does not serve {', '.join(missing)}")
-    if terms.owner in policy.denied_owners or (policy.allowed_owners and terms.owner not in policy.allowed_owners):
-        return Drop("owner.refused", f"the operator's policy refuses the owner {terms.owner}")
-    if terms.node not in (ZERO_ADDRESS, policy.node):
-        return Drop("node.other", f"the subscription names the node {terms.node}")
-    callback_gas = terms.max_gas_limit - DELIVERY_OVERHEAD_GAS
-    if callback_gas > policy.max_callback_gas:
-        return Drop(
-            "callback.too_dear", f"its callback wants {callback_gas} gas, this node gives {policy.max_callback_gas}"
-        )
-    return None
-
-
-def unsupported_term(terms: Subscription) -> str | None:
-    """The first term of a subscription that has no meaning on this Coordinator yet and is not zero."""
-    if terms.mode & ~SUPPORTED_MODES:
-        return f"mode = {int(terms.mode)}"
-    for name in ("min_bond", "verifier_fee", "fee", "royalty_bps", "deadline"):
-        if getattr(terms, name):
-            return f"{name} = {getattr(terms, name)}"
-    for name in ("verifier", "payer", "token", "royalty_to"):
-        if getattr(terms, name) != ZERO_ADDRESS:
-            return f"{name} = {getattr(terms, name)}"
-    return "verifier_params" if terms.verifier_params != ZERO_HASH else None
-
-
 def _schedule(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: int) -> Decision:
     terms = tracked.subscription
-    if tracked.created_block is None:
-        if tracked.request is None:
-            return Drop("orphaned", "the block that created this subscription is no longer part of the chain")
-        if head.timestamp + block_time_s > tracked.request.expiry:
-            return Drop("request.expired", f"the signed request expired at {tracked.request.expiry}")
+    if over := _find_over(tracked, head, block_time_s):
+        return over
     if head.timestamp < terms.active_at:
         return Wait(Timestamp(terms.active_at), "not_active")
-    if _count_intervals(terms, head) > min(terms.frequency, MAX_INTERVAL) or tracked.is_complete:
+    if count_intervals(terms, head.timestamp) > min(tracked.frequency, MAX_INTERVAL) or tracked.is_complete:
         return Drop("completed", "every interval of this subscription is over")
     interval = compute_interval(terms.active_at, terms.period, head.timestamp)
-    ends_at = compute_interval_end(terms.active_at, terms.period, interval)
+    ends_at = _find_end(terms, interval)
     taken = tracked.interval == interval and tracked.delivered >= terms.redundancy
     if taken or tracked.answered >= interval or is_too_late(ends_at, head, block_time_s):
-        if ends_at is None or interval >= terms.frequency:
+        if ends_at is None or interval >= tracked.frequency:
             return Drop("completed", "this subscription has no interval left for this node")
         return Wait(ends_at, "interval.done")
+    if tracked.is_paused and tracked.interval != interval and ends_at is not None:
+        return Wait(ends_at, "paused")
     starts_at = compute_interval_start(terms.active_at, terms.period, interval)
     if terms.node == ZERO_ADDRESS:
         turn_at = Timestamp(starts_at + compute_turn_delay(tracked.key, interval, policy.node, policy.turn_window_s))
@@ -177,12 +132,38 @@ def _schedule(tracked: Tracked, head: BlockRef, policy: Policy, block_time_s: in
             return Wait(turn_at if ends_at is None else min(turn_at, ends_at), "turn")
     if head.base_fee > terms.max_gas_price:
         return Wait(Timestamp(head.timestamp + 1), "gas.price")
+    if not is_profitable(terms, head, policy):
+        return Wait(Timestamp(head.timestamp + 1), "gas.unprofitable")
     return Run(interval, starts_at, ends_at)
 
 
-def _count_intervals(terms: Subscription, head: BlockRef) -> int:
-    """Intervals begun, those beyond the contract's uint32 too: there `getSubscriptionInterval` reverts for ever."""
-    return (head.timestamp - terms.active_at) // terms.period + 1 if terms.period else 1
+def _find_over(tracked: Tracked, head: BlockRef, block_time_s: int) -> Drop | None:
+    """Why no later block will take an answer at all."""
+    terms = tracked.subscription
+    if tracked.created_block is None:
+        if tracked.request is None:
+            return Drop("orphaned", "the block that created this subscription is no longer part of the chain")
+        if head.timestamp + block_time_s > tracked.request.expiry:
+            return Drop("request.expired", f"the signed request expired at {tracked.request.expiry}")
+    if terms.deadline and head.timestamp + block_time_s > terms.deadline:
+        return Drop("deadline.passed", f"no answer is taken after the deadline, {terms.deadline}")
+    return None
+
+
+def count_intervals(terms: Subscription, now: Timestamp) -> Interval:
+    """Intervals begun, none before the first, those beyond the contract's uint32 too: there
+    `getSubscriptionInterval` reverts for ever.
+    """
+    if now < terms.active_at:
+        return Interval(0)
+    return Interval((now - terms.active_at) // terms.period + 1 if terms.period else 1)
+
+
+def _find_end(terms: Subscription, interval: Interval) -> Timestamp | None:
+    """The first second in which an answer to the interval is too late, None for never."""
+    ends = [compute_interval_end(terms.active_at, terms.period, interval)]
+    ends.append(Timestamp(terms.deadline + 1) if terms.deadline else None)
+    return min((end for end in ends if end is not None), default=None)
 
 
 def is_too_late(ends_at: Timestamp | None, head: BlockRef, block_time_s: int) -> bool:

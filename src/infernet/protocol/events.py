@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from infernet.errors import InvalidInput, NodeMisconfigured
-from infernet.protocol.abi_codec import decode_abi, malformed
-from infernet.protocol.hashing import keccak
+from infernet.protocol.event_codec import EventCodec, LoggedEvent
+from infernet.protocol.ledger_events import ALLOWED, CREDITED, DEPOSITED, WITHDRAWN, LedgerEvent
 from infernet.protocol.subscription import SUBSCRIPTION_ABI, Subscription, build_subscription
-from infernet.types import Address, Hash32, Interval, Log, SubscriptionId, TxHash
+from infernet.types import Address, Hash32, Interval, Log, SubscriptionId, Timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedEvent:
-    """Where an event stands in the chain."""
-
-    coordinator: Address
-    block_number: int
-    block_hash: Hash32
-    tx_hash: TxHash
-    log_index: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionCreated(LoggedEvent):
-    """A subscription exists; this is the only place where its terms, container and features are written."""
+class SubscriptionEvent(LoggedEvent):
+    """Something about one subscription."""
 
     owner: Address
     id: SubscriptionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionCreated(SubscriptionEvent):
+    """A subscription exists; this is the only place where its terms, container and features are written."""
+
     container_id: Hash32
     subscription: Subscription
     container: str
@@ -35,22 +31,75 @@ class SubscriptionCreated(LoggedEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionCancelled(LoggedEvent):
-    """Its owner ended a subscription."""
+class VerifierParams(SubscriptionEvent):
+    """The preimage of `verifier_params`; follows the creation of a subscription that has a verifier."""
 
-    owner: Address
-    id: SubscriptionId
+    params: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionFulfilled(LoggedEvent):
-    """A node answered; `redundancy` is this answer's ordinal in its interval, from 1."""
+class SubscriptionCancelled(SubscriptionEvent):
+    """Its owner ended a subscription; of a paid one, intervals that had begun are still answered."""
 
-    owner: Address
-    id: SubscriptionId
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPaused(SubscriptionEvent):
+    """The payer has no more: intervals after `interval` wait for money."""
+
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionResumed(SubscriptionEvent):
+    """Funded again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionExpired(SubscriptionEvent):
+    """Over; `refund` is the payer's again."""
+
+    refund: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerEvent(SubscriptionEvent):
+    """Something about one answer; `redundancy` is its ordinal in its interval, from 1."""
+
     node: Address
     interval: Interval
     redundancy: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionFulfilled(AnswerEvent):
+    """An answer was paid and handed over; `callback_ok` is False where the consumer failed and that did not matter."""
+
+    callback_ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPending(AnswerEvent):
+    """An answer was delivered, counts, and waits for its verifier."""
+
+    pending_until: Timestamp
+    features_hash: Hash32
+    output_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSettled(AnswerEvent):
+    """A pending answer is decided. Where it is valid, `SubscriptionFulfilled` follows."""
+
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFailed(LoggedEvent):
+    """An item of a batch failed: `index` is its place, `reason` the first 512 bytes of its revert data."""
+
+    node: Address
+    index: int
+    reason: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,58 +110,40 @@ class NonceBurned(LoggedEvent):
     nonce: int
 
 
-Event = SubscriptionCreated | SubscriptionCancelled | SubscriptionFulfilled | NonceBurned
-
-
-class EventCodec:
-    """The layout of one event: which fields are topics, which are data, each with its ABI type."""
-
-    def __init__(self, build: type[Event], indexed: dict[str, str], data: dict[str, str]) -> None:
-        self.build = build
-        self.indexed = indexed
-        self.data = data
-        self.signature = f"{build.__name__}({','.join([*indexed.values(), *data.values()])})"
-        self.topic = keccak(self.signature.encode())
-
-    def decode(self, log: Log) -> Event:
-        """The event of a log whose first topic is this one's.
-
-        Raises:
-            InvalidInput: `abi.malformed`: the topics or the data do not fit the layout.
-        """
-        topics = log.topics[1:]
-        if len(topics) != len(self.indexed) or any(len(topic) != 32 for topic in topics):
-            raise malformed(f"{self.signature} has {len(self.indexed)} indexed fields of 32 bytes")
-        values = dict(zip(self.indexed, decode_abi([*self.indexed.values()], b"".join(topics)), strict=True))
-        values.update(zip(self.data, decode_abi([*self.data.values()], log.data), strict=True))
-        if "subscription" in values:
-            values["subscription"] = build_subscription(values["subscription"])
-        return self.build(
-            coordinator=log.address,
-            block_number=log.block_number,
-            block_hash=log.block_hash,
-            tx_hash=log.tx_hash,
-            log_index=log.log_index,
-            **values,
-        )
-
+Event = SubscriptionEvent | DeliveryFailed | NonceBurned | LedgerEvent
 
 _OF = {"owner": "address", "id": "uint32"}
+_BY = _OF | {"node": "address"}
+_PLACE = {"interval": "uint32", "redundancy": "uint16"}
 
 SUBSCRIPTION_CREATED = EventCodec(
     SubscriptionCreated,
     indexed=_OF | {"container_id": "bytes32"},
     data={"subscription": SUBSCRIPTION_ABI, "container": "string", "features": "bytes"},
 )
+VERIFIER_PARAMS = EventCodec(VerifierParams, indexed=_OF, data={"params": "bytes"})
 SUBSCRIPTION_CANCELLED = EventCodec(SubscriptionCancelled, indexed=_OF, data={})
-SUBSCRIPTION_FULFILLED = EventCodec(
-    SubscriptionFulfilled, indexed=_OF | {"node": "address"}, data={"interval": "uint32", "redundancy": "uint16"}
+SUBSCRIPTION_PAUSED = EventCodec(SubscriptionPaused, indexed=_OF, data={"interval": "uint32"})
+SUBSCRIPTION_RESUMED = EventCodec(SubscriptionResumed, indexed=_OF, data={})
+SUBSCRIPTION_EXPIRED = EventCodec(SubscriptionExpired, indexed=_OF, data={"refund": "uint256"})
+SUBSCRIPTION_FULFILLED = EventCodec(SubscriptionFulfilled, indexed=_BY, data=_PLACE | {"callback_ok": "bool"})
+ANSWER_PENDING = EventCodec(
+    AnswerPending,
+    indexed=_BY,
+    data=_PLACE | {"pending_until": "uint40", "features_hash": "bytes32", "output_hash": "bytes32"},
 )
+ANSWER_SETTLED = EventCodec(AnswerSettled, indexed=_BY, data=_PLACE | {"valid": "bool"})
+DELIVERY_FAILED = EventCodec(DeliveryFailed, indexed={"node": "address"}, data={"index": "uint256", "reason": "bytes"})
 NONCE_BURNED = EventCodec(NonceBurned, indexed={"owner": "address", "nonce": "uint32"}, data={})
 
-EVENTS: dict[bytes, EventCodec] = {
-    codec.topic: codec for codec in (SUBSCRIPTION_CREATED, SUBSCRIPTION_CANCELLED, SUBSCRIPTION_FULFILLED, NONCE_BURNED)
-}
+EVENTS: dict[bytes, EventCodec[Any]] = {
+    codec.topic: codec
+    for codec in (
+        SUBSCRIPTION_CREATED, VERIFIER_PARAMS, SUBSCRIPTION_CANCELLED, SUBSCRIPTION_PAUSED, SUBSCRIPTION_RESUMED,
+        SUBSCRIPTION_EXPIRED, SUBSCRIPTION_FULFILLED, ANSWER_PENDING, ANSWER_SETTLED, DELIVERY_FAILED, NONCE_BURNED,
+        DEPOSITED, WITHDRAWN, ALLOWED, CREDITED,
+    )
+}  # fmt: skip
 """Every event by its first topic."""
 
 
@@ -127,7 +158,10 @@ def decode_event(log: Log) -> Event | None:
     if codec is None:
         return None
     try:
-        event = codec.decode(log)
+        values = codec.decode_values(log)
+        if "subscription" in values:
+            values["subscription"] = build_subscription(values["subscription"])
+        event: Event = codec.build_from(log, values)
     except InvalidInput as error:
         raise _not_a_coordinators(log, error.message) from error
     if isinstance(event, SubscriptionCreated):

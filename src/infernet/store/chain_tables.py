@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from infernet.protocol.decision import Tracked
-from infernet.protocol.events import SubscriptionFulfilled
+from infernet.protocol.events import AnswerPending, SubscriptionFulfilled
 from infernet.protocol.subscription import encode_subscription
 from infernet.store.database import Database
 from infernet.store.pruning import prune
 from infernet.store.records import Fulfilment, build_fulfilment, build_tracked
-from infernet.types import Address, BlockRef, ChainId, Gas, Hash32, SubscriptionKey, Timestamp, Wei
+from infernet.types import Address, BlockRef, ChainId, Gas, Hash32, Interval, SubscriptionKey, Timestamp, Wei
 
 _WHERE_HERE = "chain_id = ? AND coordinator = ?"
 _WHERE_DONE = "state IN ('delivered', 'failed', 'dropped')"
@@ -51,9 +51,8 @@ class ChainTables:
         with self._db.step():
             self._db.execute_many("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("DELETE FROM blocks WHERE chain_id = ? AND coordinator = ? AND number <= ?", horizon)
-            self._db.execute(
-                "DELETE FROM fulfilments WHERE chain_id = ? AND coordinator = ? AND block_number <= ?", horizon
-            )
+            for table in ("fulfilments", "changes"):
+                self._db.execute(f"DELETE FROM {table} WHERE {_WHERE_HERE} AND block_number <= ?", horizon)  # noqa: S608
             prune(self._db, chain_id, coordinator, newest, newest - keep)
 
     def remove_blocks_above(self, chain_id: ChainId, coordinator: Address, number: int) -> None:
@@ -68,7 +67,7 @@ class ChainTables:
         """Insert or replace one subscription as it is known now."""
         request = tracked.request
         self._db.execute(
-            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *tracked.key,
                 encode_subscription(tracked.subscription),
@@ -81,6 +80,8 @@ class ChainTables:
                 tracked.interval,
                 tracked.delivered,
                 tracked.answered,
+                tracked.is_paused,
+                tracked.last_interval,
             ),
         )
 
@@ -125,25 +126,25 @@ class ChainTables:
     def remove_subscription(self, key: SubscriptionKey) -> None:
         """Forget a subscription that is not part of the chain, and this node's work on it."""
         with self._db.step():
-            self._db.execute(f"DELETE FROM subscriptions WHERE {_WHERE_KEY}", key)  # noqa: S608
-            self._db.execute(f"DELETE FROM jobs WHERE {_WHERE_KEY}", key)  # noqa: S608
+            for table in ("subscriptions", "changes", "jobs"):
+                self._db.execute(f"DELETE FROM {table} WHERE {_WHERE_KEY}", key)  # noqa: S608
 
     def remove_progress(self, chain_id: ChainId, coordinator: Address) -> None:
         """Forget everything that was read from the chain; requests signed off chain stay, as new ones."""
         where, which = _WHERE_HERE, (chain_id, coordinator)
         with self._db.step():
-            for table in ("blocks", "fulfilments", "jobs"):
+            for table in ("blocks", "fulfilments", "changes", "jobs"):
                 self._db.execute(f"DELETE FROM {table} WHERE {where}", which)  # noqa: S608
             self._db.execute(f"DELETE FROM subscriptions WHERE {where} AND signature IS NULL", which)  # noqa: S608
             self._db.execute(
                 f"UPDATE subscriptions SET created_block = NULL, ended_block = NULL, interval = 0, delivered = 0, "  # noqa: S608
-                f"answered = 0 WHERE {where}",
+                f"answered = 0, paused = 0, last_interval = NULL WHERE {where}",
                 which,
             )
 
     # --- fulfilments ----------------------------------------------------------------------------------------------
 
-    def add_fulfilment(self, before: Tracked, event: SubscriptionFulfilled) -> None:
+    def add_fulfilment(self, before: Tracked, event: SubscriptionFulfilled | AnswerPending) -> None:
         """Note an answer that the chain counted, and what was counted before it."""
         self._db.execute(
             "INSERT OR REPLACE INTO fulfilments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -169,3 +170,25 @@ class ChainTables:
         )
         self._db.execute(f"DELETE FROM fulfilments WHERE {where}", (chain_id, coordinator, number))  # noqa: S608
         return [build_fulfilment(row) for row in rows]
+
+    # --- changes --------------------------------------------------------------------------------------------------
+
+    def add_change(self, before: Tracked, block_number: int, log_index: int) -> None:
+        """Note that an event paused, resumed or cancelled a subscription, and how it stood before it."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*before.key, block_number, log_index, before.is_paused, before.last_interval),
+        )
+
+    def remove_changes_above(
+        self, chain_id: ChainId, coordinator: Address, number: int
+    ) -> list[tuple[SubscriptionKey, bool, Interval | None]]:
+        """Take back what blocks above `number` changed, the newest first: how each subscription stood before."""
+        where, which = f"{_WHERE_HERE} AND block_number > ?", (chain_id, coordinator, number)
+        rows = self._db.execute(
+            "SELECT chain_id, coordinator, owner, id, paused_before, last_interval_before FROM changes "  # noqa: S608
+            f"WHERE {where} ORDER BY block_number DESC, log_index DESC",
+            which,
+        )
+        self._db.execute(f"DELETE FROM changes WHERE {where}", which)  # noqa: S608
+        return [(SubscriptionKey(*row[:4]), bool(row[4]), row[5]) for row in rows]

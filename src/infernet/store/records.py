@@ -81,7 +81,7 @@ class Fulfilment:
 def build_tracked(row: Row, answered_job: int | None) -> Tracked:
     """A subscription from its row and the newest interval that a job of it has answered."""
     chain_id, coordinator, owner, number, terms, container, features, expiry, signature, created = row[:10]
-    interval, delivered, answered_before = row[11:]
+    interval, delivered, answered_before, paused, last_interval = row[11:]
     subscription = decode_subscription(terms)
     request = None
     if signature is not None:
@@ -95,7 +95,19 @@ def build_tracked(row: Row, answered_job: int | None) -> Tracked:
         )
     key = SubscriptionKey(ChainId(chain_id), Address(coordinator), Address(owner), SubscriptionId(number))
     answered = Interval(max(answered_before, answered_job or 0))
-    return Tracked(key, subscription, container, features, request, created, Interval(interval), delivered, answered)
+    return Tracked(
+        key,
+        subscription,
+        container,
+        features,
+        request,
+        created,
+        Interval(interval),
+        delivered,
+        answered,
+        is_paused=bool(paused),
+        last_interval=None if last_interval is None else Interval(last_interval),
+    )
 
 
 def build_job(row: Row) -> Job:

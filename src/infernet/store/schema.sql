@@ -16,6 +16,8 @@ CREATE TABLE subscriptions (
     ended_block INTEGER,           -- cancelled or completed
     interval INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
     answered INTEGER NOT NULL DEFAULT 0, -- newest interval that this node has answered, known without its job
+    paused INTEGER NOT NULL DEFAULT 0,
+    last_interval INTEGER,         -- of a paid subscription that was cancelled
     PRIMARY KEY (chain_id, coordinator, owner, id)
 ) WITHOUT ROWID;
 CREATE INDEX subscriptions_open ON subscriptions (chain_id, coordinator) WHERE ended_block IS NULL;
@@ -34,6 +36,13 @@ CREATE TABLE fulfilments (         -- answers the chain counted in its newest bl
     PRIMARY KEY (chain_id, coordinator, owner, id, interval, redundancy)
 ) WITHOUT ROWID;
 CREATE INDEX fulfilments_by_block ON fulfilments (chain_id, coordinator, block_number);
+
+CREATE TABLE changes (             -- pauses and cancellations in the newest blocks, to undo them in a reorg
+    chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,
+    block_number INTEGER NOT NULL, log_index INTEGER NOT NULL,
+    paused_before INTEGER NOT NULL, last_interval_before INTEGER,
+    PRIMARY KEY (chain_id, coordinator, block_number, log_index)
+) WITHOUT ROWID;
 
 CREATE TABLE jobs (                -- one answer that this node owes
     chain_id INTEGER NOT NULL, coordinator TEXT NOT NULL, owner TEXT NOT NULL, id INTEGER NOT NULL,

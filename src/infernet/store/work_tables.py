@@ -137,6 +137,11 @@ class WorkTables:
         )
         return [build_pending(row) for row in rows]
 
+    def read_transaction_data(self, tx_hash: TxHash) -> bytes | None:
+        """The calldata of a transaction that this node signed, None for another's."""
+        rows = self._db.execute("SELECT data FROM transactions WHERE hash = ?", (tx_hash,))
+        return rows[0][0] if rows else None
+
     def read_jobs_of_transaction(self, tx_hash: TxHash) -> list[Job]:
         """The jobs that a transaction delivers."""
         rows = self._db.execute(f"SELECT {_COLUMNS_WITH_BYTES} FROM jobs WHERE tx_hash = ?", (tx_hash,))  # noqa: S608

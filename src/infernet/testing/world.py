@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infernet.app.deployment import CORE, deploy_suite
 from infernet.app.node import SystemClock
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.local import DEV_ACCOUNTS
@@ -19,9 +20,9 @@ from infernet.keys.signer import LocalSigner
 from infernet.node import ChainPipeline
 from infernet.node.delivery import GasPolicy
 from infernet.ports import Container
-from infernet.protocol.decision import Policy
-from infernet.protocol.events import SubscriptionFulfilled, decode_event
+from infernet.protocol.events import DeliveryFailed, SubscriptionFulfilled, decode_event
 from infernet.protocol.hashing import to_address
+from infernet.protocol.policy import Policy
 from infernet.store.journal import Job, Journal
 from infernet.types import Address, SubscriptionKey
 
@@ -163,6 +164,12 @@ class World:
         answers = [event for event in events if isinstance(event, SubscriptionFulfilled)]
         return [event for event in answers if (event.owner, event.id) == (key.owner, key.id)]
 
+    async def fetch_failures(self) -> list[DeliveryFailed]:
+        """Every delivery that failed within a batch."""
+        head = await self.rpc.fetch_head()
+        events = map(decode_event, await self.rpc.fetch_logs([self.coordinator], 0, head.number))
+        return [event for event in events if isinstance(event, DeliveryFailed)]
+
     async def wait_answers(self, key: SubscriptionKey, count: int = 1) -> list[SubscriptionFulfilled]:
         """The answers, once there are as many."""
         answers: list[SubscriptionFulfilled] = []
@@ -189,7 +196,8 @@ async def build_world(chain: AnvilChain, folder: Path) -> AsyncIterator[World]:
     """The Coordinator and a consumer, deployed."""
     key = DEV_ACCOUNTS[ASKER].private_key
     async with RpcChain(chain.rpc_url) as rpc, await AsyncClient.connect(chain.rpc_url, key) as client:
-        await client.attach(await client.deploy("EIP712Coordinator"))
+        deployment = await deploy_suite(rpc, client.signer, only=CORE)
+        await client.attach(deployment.coordinator)
         consumer = await client.deploy("StoreConsumer", client.coordinator, client.address)
         yield World(chain, rpc, client, consumer, folder)
         await chain.request("anvil_setNextBlockBaseFeePerGas", hex(10**9))  # no snapshot brings this back

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @notice A consumer that takes answers from some nodes only, and says so before they work.
+interface IAllowlist {
+    event NodeAllowed(address indexed node, bool allowed);
+
+    error NodeNotAllowed(address node);
+
+    /// @notice Whether an answer of `node` would be taken. Nodes ask before they compute.
+    function isAllowedNode(address node) external view returns (bool);
+}

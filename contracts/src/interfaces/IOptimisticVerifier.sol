@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IVerifier} from "./IVerifier.sol";
+
+/// @title IOptimisticVerifier
+/// @notice A node claims its answer against a bond; who knows better challenges. An answer that nobody challenges in
+/// time is final, and whoever is wrong pays whoever is right.
+/// @dev Assumptions:
+/// - A delivery locks the minimum bond of the terms. It is unlocked when the claim ends well, whatever happens to the
+///   subscription meanwhile.
+/// - Where the terms name a model that the chain can run (`modelId`), a challenge is decided at once: `refute` runs the
+///   model, and a challenge of a right answer reverts.
+/// - Otherwise the arbiters that the terms name re-execute, and vote on the hash of the output that they found, under
+///   commit and reveal. `threshold`, more than half of them, must have found the same: the claim's hash and the claim
+///   stands, or another one and it falls. The hash 0 says that there is no output to be found: it decides nothing.
+///   A challenger deposits as much as the node's bond.
+/// - A challenger that loses pays each arbiter of the majority `reward`, and the node the rest of its deposit.
+/// - A node that loses pays the same rewards; the rest of its bond is shared by the challenger and the owner of the
+///   subscription, as credits in the node registry. The owner's half is what keeps a node from challenging itself.
+/// - Time-outs: no challenge in its window, the claim stands; arbiters that do not decide in theirs, both get their own
+///   back and the fee returns to the payer. Nobody has to act for anybody else to get out.
+/// - Arbiters and windows are the consumer's choice. A node that delivers agrees to them: it should know the
+///   parameters' hash. Nobody but a node's own delivery can put its bond at risk.
+/// - Parameters: `abi.encode(Params)`. Proof of a delivery: the parameters themselves. Proof of a settlement: empty.
+interface IOptimisticVerifier is IVerifier {
+    struct Params {
+        /// Seconds from the delivery.
+        uint32 challengeWindow;
+        /// Seconds from the challenge.
+        uint32 commitWindow;
+        /// Seconds from the end of the commit window.
+        uint32 revealWindow;
+        /// A model of the on-chain verifier; then there are no arbiters. 0: there are.
+        bytes32 modelId;
+        /// In ascending order.
+        address[] arbiters;
+        uint16 threshold;
+        /// For each arbiter of the majority; all together at most half the minimum bond.
+        uint96 reward;
+    }
+
+    enum Status {
+        None,
+        /// Waits for a challenge, or the end of its window.
+        Open,
+        /// Waits for the arbiters, or the end of their windows.
+        Challenged,
+        Upheld,
+        Rejected,
+        Undecided
+    }
+
+    struct Assertion {
+        address node;
+        uint96 bond;
+        bytes32 outputHash;
+        bytes32 featuresHash;
+        bytes32 params;
+        Status status;
+        uint40 challengeUntil;
+        uint40 commitUntil;
+        uint40 revealUntil;
+        uint16 threshold;
+        uint96 reward;
+        address challenger;
+        /// What the arbiters agree on; 0: nothing yet.
+        bytes32 decision;
+    }
+
+    event Asserted(
+        address indexed owner,
+        uint32 indexed id,
+        address indexed node,
+        uint32 interval,
+        bytes32 outputHash,
+        uint256 bond,
+        uint40 challengeUntil
+    );
+    event Challenged(
+        address indexed owner,
+        uint32 indexed id,
+        address indexed challenger,
+        uint32 interval,
+        uint40 commitUntil,
+        uint40 revealUntil
+    );
+
+    /// @notice The chain itself has found another output.
+    event Refuted(
+        address indexed owner, uint32 indexed id, address indexed challenger, uint32 interval, bytes32 outputHash
+    );
+    event VoteCommitted(
+        address indexed owner, uint32 indexed id, address indexed arbiter, uint32 interval, bytes32 commitment
+    );
+    event VoteRevealed(
+        address indexed owner, uint32 indexed id, address indexed arbiter, uint32 interval, bytes32 outputHash
+    );
+    event Resolved(address indexed owner, uint32 indexed id, uint32 interval, Status status);
+    event CreditWithdrawn(address indexed account, address indexed to, uint256 amount);
+
+    error InvalidParams();
+    error RedundancyNotOne(uint16 redundancy);
+    error ZeroMinBond();
+
+    /// @notice Windows are at least `MIN_WINDOW` long, and at most `MAX_WINDOWS` together.
+    error InvalidWindow(uint256 window);
+
+    /// @notice More than half of the arbiters, and no more than there are; at most `MAX_ARBITERS`.
+    error InvalidThreshold(uint256 threshold, uint256 arbiters);
+
+    error ArbitersNotAscending(address previous, address arbiter);
+
+    /// @notice The rewards would take more than half of the bond.
+    error RewardTooHigh(uint256 total, uint256 maximum);
+
+    error ModelNotStored(bytes32 modelId);
+    error NotCoordinator(address caller);
+    error ParamsMismatch(bytes32 given, bytes32 expected);
+    error AlreadyAsserted();
+
+    /// @notice The claim is not in the state that the call needs.
+    error WrongStatus(Status status);
+
+    error TooEarly(uint256 timestamp, uint256 from);
+    error TooLate(uint256 timestamp, uint256 until);
+
+    /// @notice Claims on a stored model are refuted by running it, others challenged before the arbiters.
+    error WrongWay(bytes32 modelId);
+
+    error WrongDeposit(uint256 given, uint256 required);
+    error FeaturesMismatch(bytes32 given, bytes32 expected);
+
+    /// @notice The chain finds the same output.
+    error AnswerIsRight(bytes32 outputHash);
+
+    /// @notice Only arbiters that the terms name vote, and none in its own cause.
+    error NotAnArbiter(address caller);
+    error AlreadyVoted(address arbiter);
+    error CommitmentMismatch(bytes32 given, bytes32 committed);
+    error ZeroCommitment();
+    error ZeroAddress();
+    error NoCredit(address account);
+    error TransferFailed(address to, uint256 amount);
+
+    function MIN_WINDOW() external view returns (uint32);
+    function MAX_WINDOWS() external view returns (uint256);
+    function MAX_ARBITERS() external view returns (uint256);
+
+    /// @notice The only Coordinator whose subscriptions are served here.
+    function COORDINATOR() external view returns (address);
+
+    /// @notice Shows that a claim on a stored model is wrong, and takes half of the node's bond.
+    /// @param features What the model was asked.
+    function refute(address owner, uint32 id, uint32 interval, bytes calldata params, bytes calldata features) external;
+
+    /// @notice Challenges a claim before its arbiters, against the deposit that `quoteChallenge` says.
+    function challenge(address owner, uint32 id, uint32 interval, bytes calldata params) external payable;
+
+    /// @notice What a challenge has to deposit; 0 where it is not possible now.
+    function quoteChallenge(address owner, uint32 id, uint32 interval) external view returns (uint256);
+
+    /// @notice An arbiter commits to the hash of the output that it found.
+    function commitVote(address owner, uint32 id, uint32 interval, bytes calldata params, bytes32 commitment) external;
+
+    /// @notice An arbiter reveals the hash that it committed to.
+    function revealVote(address owner, uint32 id, uint32 interval, bytes32 outputHash, bytes32 salt) external;
+
+    /// @notice Ends a claim whose time has come: unlocks or slashes the bond, credits who is owed. Anyone may call;
+    /// settling does it too.
+    function resolve(address owner, uint32 id, uint32 interval) external returns (Status status);
+
+    /// @notice Sends the caller's credit to `to`.
+    function withdrawCredit(address to) external returns (uint256 amount);
+
+    /// @notice What an arbiter commits to: `keccak256(abi.encode(uint256 chainId, address verifier, address owner,
+    /// uint32 id, uint32 interval, address arbiter, bytes32 outputHash, bytes32 salt))`.
+    function hashVote(address owner, uint32 id, uint32 interval, address arbiter, bytes32 outputHash, bytes32 salt)
+        external
+        view
+        returns (bytes32);
+
+    function getAssertion(address owner, uint32 id, uint32 interval) external view returns (Assertion memory);
+
+    /// @notice The arbiters that found an output.
+    function getVoters(address owner, uint32 id, uint32 interval, bytes32 outputHash)
+        external
+        view
+        returns (address[] memory);
+
+    function creditOf(address account) external view returns (uint256);
+
+    /// @notice All deposits and credits together. Never more than the ETH that is here.
+    function totalHeld() external view returns (uint256);
+}
