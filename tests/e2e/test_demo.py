@@ -13,7 +13,7 @@ import pytest
 from command import INFERNET, Place
 
 pytestmark = [pytest.mark.chain, pytest.mark.e2e]
-FLOWS = ["callback", "subscription", "signed", "redundancy 2"]
+FLOWS = ["callback", "subscription", "signed", "redundancy 2", "paid, batch"]
 
 
 def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
@@ -38,7 +38,7 @@ def check_terminal(code: int, said: str) -> None:
     assert "19 of 20 right: accuracy 95.0% by the true labels" in said
     assert sum("█" in line or "▀" in line for line in lines) == 12  # three rows of digits, four lines each
     summary = lines[lines.index("Summary") + 1 :]
-    assert [line.split("  ")[0] for line in summary[1:5]] == FLOWS
+    assert [line.split("  ")[0] for line in summary[1:6]] == FLOWS
     assert lines[-1].startswith("done in ")
 
 
