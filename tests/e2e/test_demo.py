@@ -27,6 +27,7 @@ def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
         ("subscription", 3, 3),
         ("signed", 1, 1),
         ("redundancy 2", 2, 2),
+        ("paid, batch", 10, 10),
     ]
     assert all(flow["deliveryGas"] > 0 and flow["blocksToAnswer"] >= 1 for flow in done.json["flows"])
 
