@@ -261,7 +261,7 @@ async def test_a_chain_that_is_not_there_is_one_line() -> None:
 async def test_another_chain_than_expected_is_one_line(anvil: AnvilChain) -> None:
     with pytest.raises(NodeMisconfigured, match="serves chain 31337, not 1") as caught:
         await AsyncClient.connect(anvil.rpc_url, chain_id=1)
-    assert caught.value.code == "chain.wrong_chain_id"
+    assert caught.value.code == "chain.wrong_id"
 
 
 async def test_an_address_without_code_is_one_line(network: Network) -> None:

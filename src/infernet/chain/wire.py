@@ -38,10 +38,6 @@ class MinedTransaction:
     block_hash: Hash32 | None
 
 
-def encode_quantity(value: int) -> str:
-    return hex(value)
-
-
 def encode_data(value: bytes) -> str:
     return "0x" + value.hex()
 

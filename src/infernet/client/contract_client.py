@@ -54,7 +54,7 @@ class ContractClient:
 
         Raises:
             RetryLater: `chain.unreachable`.
-            NodeMisconfigured: `chain.wrong_chain_id`, or the key file cannot be opened.
+            NodeMisconfigured: `chain.wrong_id`, or the key file cannot be opened.
             InvalidInput: `key.invalid`, or as `attach`.
         """
         found = _find_signer(private_key, key_file, password, signer)
@@ -63,7 +63,7 @@ class ContractClient:
             there = await chain.fetch_chain_id()
             if chain_id is not None and there != chain_id:
                 raise NodeMisconfigured(
-                    "chain.wrong_chain_id",
+                    "chain.wrong_id",
                     f"{chain.endpoint} serves chain {there}, not {chain_id}: give the URL of chain {chain_id}",
                 )
             client = cls(chain, there, found, timeout_s=timeout_s)

@@ -42,30 +42,12 @@ def encode_create_subscription_with_verifier(
     return CREATE_SUBSCRIPTION_WITH_VERIFIER.encode(subscription.as_tuple(), container, features, verifier_params)
 
 
-def encode_deposit(account: Address, token: Address, amount: int) -> bytes:
-    """To be sent with `amount` wei where the token is zero."""
-    return DEPOSIT.encode(account, token, amount)
-
-
-def encode_withdraw(to: Address, token: Address, amount: int) -> bytes:
-    return WITHDRAW.encode(to, token, amount)
-
-
-def encode_allow(owner: Address, token: Address, amount: int) -> bytes:
-    """Let subscriptions of `owner` lock so much of the caller's balance; 2**128 - 1 is without limit."""
-    return ALLOW.encode(owner, token, amount)
-
-
 def encode_expire(id: SubscriptionId, subscription: Subscription) -> bytes:  # noqa: A002  (the contract's word)
     return EXPIRE.encode(id, subscription.as_tuple())
 
 
 def encode_fund(id: SubscriptionId, subscription: Subscription) -> bytes:  # noqa: A002  (the contract's word)
     return FUND.encode(id, subscription.as_tuple())
-
-
-def encode_cancel_as_payer(id: SubscriptionId, subscription: Subscription) -> bytes:  # noqa: A002  (the contract's word)
-    return CANCEL_AS_PAYER.encode(id, subscription.as_tuple())
 
 
 def encode_turn_delay(
