@@ -220,7 +220,7 @@ contract Coordinator is Assurance, Batch, Ledger {
     // --- Money
 
     /// @inheritdoc ICoordinator
-    function expireSubscription(uint32 id, Subscription calldata terms) external {
+    function expire(uint32 id, Subscription calldata terms) external {
         _checkFree();
 
         // Check
@@ -244,7 +244,7 @@ contract Coordinator is Assurance, Batch, Ledger {
     }
 
     /// @inheritdoc ICoordinator
-    function fundSubscription(uint32 id, Subscription calldata terms) external {
+    function fund(uint32 id, Subscription calldata terms) external {
         _checkFree();
 
         // Check

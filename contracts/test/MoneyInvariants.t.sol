@@ -230,7 +230,7 @@ contract MoneyHandler is Base {
         uint256 token = _tokenOf(s);
         uint256[2][ACCOUNTS] memory before = _sums(token);
         (uint128 freeBefore,) = coordinator.balanceOf(_payer(s), s.token);
-        try coordinator.expireSubscription(k.id, s) {
+        try coordinator.expire(k.id, s) {
             (uint128 freeAfter,) = coordinator.balanceOf(_payer(s), s.token);
             if (freeAfter - freeBefore != k.funded * s.fee) ++wrongRefunds;
             _end(k);
@@ -247,7 +247,7 @@ contract MoneyHandler is Base {
         uint256 token = _tokenOf(s);
         if (k.paused && which % 4 != 0) this.deposit(2, _indexOf(_payer(s)), token, uint64(s.fee) * 4);
         uint256[2][ACCOUNTS] memory before = _sums(token);
-        try coordinator.fundSubscription(k.id, s) {
+        try coordinator.fund(k.id, s) {
             if (!k.paused || k.cancelled) ++fellWithoutReason;
             (k.funded, k.paused) = (s.redundancy, false);
             ++resumes;

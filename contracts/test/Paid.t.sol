@@ -147,18 +147,18 @@ contract PaidTest is Base {
 
         vm.warp(s.deadline);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotExpired.selector, s.deadline, s.deadline));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         vm.warp(uint256(s.deadline) + _bound(late, 1, type(uint40).max));
         vm.expectEmit(address(coordinator));
         uint256 refund = uint256(FEE) * (redundancy - answers);
         emit ICoordinator.SubscriptionExpired(address(puppet), id, refund);
         vm.prank(PAYER); // anyone
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
 
         _assertMoney(address(puppet), refund, 0);
         vm.assertEq(_word(address(puppet), id), 0);
         vm.expectRevert(_notFound(address(puppet), id));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         vm.expectRevert(_notFound(address(puppet), id));
         _deliver(id, 1, s);
     }
@@ -195,15 +195,15 @@ contract PaidTest is Base {
         vm.warp(START + 2 hours);
         s.fee = 2 * FEE;
         vm.expectRevert(_mismatch(address(puppet), id));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         s.fee = FEE;
         s.payer = NODE;
         vm.expectRevert(_mismatch(address(puppet), id));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         s.payer = address(0);
         s.owner = NODE;
         vm.expectRevert(_notFound(NODE, id));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
     }
 
     function test_AFreeRequestMayHaveADeadline() public {
@@ -213,12 +213,12 @@ contract PaidTest is Base {
         vm.warp(START + 11);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.DeadlinePassed.selector, START + 11, s.deadline));
         _deliver(id, 1, s);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         vm.assertEq(_word(address(puppet), id), 0);
         s.deadline = 0;
         id = _create(s);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotExpired.selector, START + 11, FOREVER));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
     }
 
     // --- The split
@@ -409,7 +409,7 @@ contract PaidTest is Base {
         Subscription memory s = _payerTerms();
         uint32 id = _create(s);
         vm.warp(uint256(s.deadline) + 1);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(PAYER, FEE, 0);
         _assertMoney(address(puppet), 0, 0);
     }
@@ -468,7 +468,7 @@ contract PaidTest is Base {
         DelegateRequest memory r = _request(5, s);
         uint32 id = _createDelegate(r);
         vm.warp(uint256(s.deadline) + 1);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         vm.expectRevert(abi.encodeWithSignature("NonceUsed(address,uint32)", address(puppet), 5));
         _createDelegate(r);
         _assertMoney(address(puppet), 2 * FEE, 0);
@@ -517,8 +517,8 @@ contract PaidTest is Base {
             abi.encodeCall(ILedger.withdraw, (NODE, address(0), 1)),
             abi.encodeCall(ILedger.deposit, (NODE, address(0), 0)),
             abi.encodeCall(ILedger.allow, (NODE, address(0), 1)),
-            abi.encodeCall(ICoordinator.expireSubscription, (id, paused)),
-            abi.encodeCall(ICoordinator.fundSubscription, (id, paused)),
+            abi.encodeCall(ICoordinator.expire, (id, paused)),
+            abi.encodeCall(ICoordinator.fund, (id, paused)),
             abi.encodeCall(ICoordinator.deliverModelOutputs, (new bytes[](0)))
         ];
         for (uint256 i; i < scripts.length; ++i) {

@@ -189,7 +189,7 @@ contract PendingTest is Base {
             abi.encodeCall(ILedger.withdraw, (NODE, address(0), 0)),
             abi.encodeCall(ICoordinator.deliverModelOutputs, (new bytes[](0))),
             abi.encodeCall(ICoordinator.settle, (_pending(1), s, OUTPUT, PROOF)),
-            abi.encodeCall(ICoordinator.expireSubscription, (1, s)),
+            abi.encodeCall(ICoordinator.expire, (1, s)),
             abi.encodeCall(ICoordinator.cancelSubscription, (1)),
             abi.encodeWithSignature(
                 "createSubscription(string,bytes,uint48,uint32,uint256,uint32,uint16)",
@@ -271,7 +271,7 @@ contract PendingTest is Base {
         _deliverBy(OTHER_NODE, id, 1, s);
         vm.warp(uint256(s.deadline) + 1);
         vm.expectRevert(_notFound(address(puppet), id));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
     }
 
     function test_AValidSettlementPaysAndDelivers() public {
@@ -435,7 +435,7 @@ contract PendingTest is Base {
         _deliver(id, 1, s);
         _assertMoney(address(puppet), FEE, 2 * FEE);
         puppet.cancel(id);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 2 * FEE, FEE); // what is pending stays
         oracle.set(Verdict.Valid, 0);
         _settle(id, s);

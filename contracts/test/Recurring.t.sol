@@ -67,9 +67,9 @@ contract RecurringTest is Base {
         _deliver(id, 2, s);
         vm.warp(START + 119);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotExpired.selector, START + 119, START + 119));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         vm.warp(START + 120);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 8 * FEE, 0);
         _assertTotal();
     }
@@ -100,19 +100,19 @@ contract RecurringTest is Base {
         vm.expectRevert(
             abi.encodeWithSelector(ILedger.InsufficientBalance.selector, address(puppet), address(0), 0, 2 * FEE)
         );
-        coordinator.fundSubscription(id, s);
+        coordinator.fund(id, s);
 
         _fund(address(puppet), 3 * FEE);
         vm.expectEmit(address(coordinator));
         emit ICoordinator.SubscriptionResumed(address(puppet), id);
         vm.prank(NODE); // anyone
-        coordinator.fundSubscription(id, s);
+        coordinator.fund(id, s);
         vm.assertEq(_flags(id), PAID | RECURRING);
         _assertMoney(address(puppet), FEE, 2 * FEE);
         _deliver(id, 2, s);
         _assertMoney(address(puppet), 0, 2 * FEE);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotPaused.selector, address(puppet), id));
-        coordinator.fundSubscription(id, s);
+        coordinator.fund(id, s);
     }
 
     function puppet2() private pure returns (address) {
@@ -129,7 +129,7 @@ contract RecurringTest is Base {
         _deliverBy(OTHER_NODE, id, 1, s);
         _assertMoney(address(puppet), 10 * FEE, FEE);
         vm.warp(START + 60);
-        coordinator.fundSubscription(id, s);
+        coordinator.fund(id, s);
         _assertMoney(address(puppet), 8 * FEE, 3 * FEE);
     }
 
@@ -144,7 +144,7 @@ contract RecurringTest is Base {
         _deliver(id, 2, s);
         puppet.cancel(id);
         vm.warp(START + 120);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 2 * FEE, 0);
     }
 
@@ -178,14 +178,14 @@ contract RecurringTest is Base {
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.AlreadyCancelled.selector, address(puppet), id));
         puppet.cancel(id);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotExpired.selector, START + 59, START + 59));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
 
         // The interval that has begun is answered and paid, and not topped up.
         _deliverBy(OTHER_NODE, id, 1, s);
         _assertMoney(OTHER_NODE, FEE, 0);
         _assertMoney(address(puppet), 7 * FEE, FEE);
         // It has all its answers, so nothing more can come.
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 8 * FEE, 0);
         vm.assertEq(_word(address(puppet), id), 0);
         _assertTotal();
@@ -200,7 +200,7 @@ contract RecurringTest is Base {
         vm.warp(START + 60);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.IntervalCancelled.selector, 2, 1));
         _deliver(id, 2, s);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 10 * FEE, 0);
     }
 
@@ -210,7 +210,7 @@ contract RecurringTest is Base {
         s.activeAt = uint40(START + 1000);
         uint32 id = _create(s);
         puppet.cancel(id);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 10 * FEE, 0);
 
         id = _create(s);
@@ -226,7 +226,7 @@ contract RecurringTest is Base {
         uint32 id = _create(s);
         vm.warp(START + 1000);
         puppet.cancel(id);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(address(puppet), 10 * FEE, 0);
     }
 
@@ -244,7 +244,7 @@ contract RecurringTest is Base {
         coordinator.cancelSubscriptionAsPayer(id, s);
         _deliver(id, 1, s); // it had begun
         _assertMoney(NODE, FEE, 0);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(PAYER, 9 * FEE, 0);
 
         s = _payerTerms();
@@ -262,18 +262,18 @@ contract RecurringTest is Base {
         puppet.cancel(id);
         _fund(address(puppet), FEE);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotPaused.selector, address(puppet), id));
-        coordinator.fundSubscription(id, s);
+        coordinator.fund(id, s);
     }
 
     function test_AFreeRecurringOneExpiresToo() public {
         Subscription memory s = _recurring(2, 60, 1);
         uint32 id = _create(s);
         vm.warp(START + 120);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         vm.assertEq(_word(address(puppet), id), 0);
         s = _recurring(FOREVER, 60, 1);
         id = _create(s);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.NotExpired.selector, START + 120, FOREVER));
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
     }
 }

@@ -14,9 +14,9 @@ import {ILedger} from "./ILedger.sol";
 ///   `cancelSubscription` may be called (to ask the next question, or to stop); every other entry point is locked.
 /// - An owner without code can own a subscription: its outputs stand in the calldata of the deliveries.
 /// - Money. One-time: `fee * redundancy` is locked from creation until it is earned, or until the deadline is over and
-///   anyone calls `expireSubscription`. Recurring: one interval's fees are locked from creation to the end; a delivery
+///   anyone calls `expire`. Recurring: one interval's fees are locked from creation to the end; a delivery
 ///   is paid from them and tops them up. Where the payer has no more, the subscription pauses: what has begun is still
-///   paid, the next interval waits for `fundSubscription`. Cancelling stops intervals that have not begun.
+///   paid, the next interval waits for `fund`. Cancelling stops intervals that have not begun.
 /// - Nothing is read live at a delivery but the node's bond: fee, shares and payees of a subscription never change.
 interface ICoordinator is ILedger {
     /// @notice A subscription exists from now on. Holds all that a node needs to answer it.
@@ -279,7 +279,7 @@ interface ICoordinator is ILedger {
     ) external returns (uint32 id);
 
     /// @notice Cancels a subscription of the caller, delegated ones included. Of a paid one, intervals that have begun
-    /// are still answered; `expireSubscription` then returns what is left. A paid one-time subscription cannot be
+    /// are still answered; `expire` then returns what is left. A paid one-time subscription cannot be
     /// cancelled.
     function cancelSubscription(uint32 id) external;
 
@@ -320,10 +320,10 @@ interface ICoordinator is ILedger {
 
     /// @notice Ends what is over, and returns what is left to the payer: a one-time subscription after its deadline, a
     /// recurring one after its last interval, or after the last that had begun when it was cancelled. Anyone may call.
-    function expireSubscription(uint32 id, Subscription calldata s) external;
+    function expire(uint32 id, Subscription calldata s) external;
 
     /// @notice Resumes a paused subscription from the payer's balance: what `quoteFund` says is locked. Anyone may call.
-    function fundSubscription(uint32 id, Subscription calldata s) external;
+    function fund(uint32 id, Subscription calldata s) external;
 
     /// @notice Makes several calls in the caller's name; all succeed or none. Takes no ETH.
     function multicall(bytes[] calldata calls) external;
@@ -336,7 +336,7 @@ interface ICoordinator is ILedger {
         view
         returns (address payer, address token, uint256 amount);
 
-    /// @notice What `fundSubscription` locks.
+    /// @notice What `fund` locks.
     function quoteFund(uint32 id, Subscription calldata s)
         external
         view

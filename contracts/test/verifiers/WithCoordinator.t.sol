@@ -193,7 +193,7 @@ contract WithCoordinatorTest is Base {
         vm.warp(START + 120);
         _assertNotTaken(NODE, s, OUTPUT, abi.encode(bytes32(0), new uint256[](0)));
         vm.warp(uint256(s.deadline) + 1);
-        coordinator.expireSubscription(id, s);
+        coordinator.expire(id, s);
         _assertMoney(FEE, 0);
         vm.assertEq(nodes.bondOf(NODE, address(verifier)), BOND);
     }
