@@ -1,0 +1,1 @@
+"""The chain's JSON-RPC, over HTTP and WebSocket."""
