@@ -45,6 +45,8 @@ class Prices:
     """Choosing the best of the rows, beside their scores."""
     search_rows: int = 1
     """For each 4 rows that a search looks at."""
+    training_row: int = 100
+    """For each vector that an index is trained with, to read it."""
     training_kilomac: int = 4
     """For each 1,024 multiply-accumulates of an index's training: whole matrices, bound by arithmetic."""
 
@@ -54,6 +56,17 @@ class Prices:
     proof: int = 900_000
     """One proof: some 8 ms, and a process of its own."""
     proof_instance: int = 600
+
+    http_request: int = 100_000
+    """One HTTP request, answered or not: the block waits for it."""
+    http_byte: int = 32
+    """For each byte of the answer: it stands in the block."""
+
+    llm_request: int = 100_000
+    """Asking a language model, answered or not."""
+    llm_prompt_byte: int = 24
+    llm_token: int = 3_000
+    """For each token of the answer: some 50 µs of a GPU that many share, and its bytes stand in the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +97,11 @@ class Limits:
 
     proof_bytes: int = 1 << 16
     proof_instances: int = 4_096
+
+    http_bytes: int = 65_536
+    """Of an answer."""
+    prompt_bytes: int = 65_536
+    tokens: int = 4_096
+    """Of a language model's answer."""
+    passages: int = 32
+    """That one question may be answered from."""
