@@ -13,6 +13,7 @@ from infernet.web.application import (
     read_json,
 )
 from infernet.web.server import HttpServer
+from infernet.web.strict_json import decode_json
 
 __all__ = [
     "HttpServer",
@@ -24,6 +25,7 @@ __all__ = [
     "WebSocketDisconnect",
     "WebSocketRoute",
     "build_application",
+    "decode_json",
     "read_body",
     "read_json",
 ]

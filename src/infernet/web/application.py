@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infernet.errors import InfernetError, InvalidInput, JobRejected, RetryLater
+from infernet.web.strict_json import decode_json
 
 MAX_BODY_BYTES = 1_000_000
 _STATUS_OF_CODE = {
@@ -80,13 +80,9 @@ async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Any:
     """The request's body, parsed.
 
     Raises:
-        InvalidInput: `request.too_large`, `request.not_json`.
+        InvalidInput: `request.too_large`, `request.not_json`, `request.too_deep`.
     """
-    body = await read_body(request, max_bytes)
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput("request.not_json", "the body is no JSON: send one JSON object") from error
+    return decode_json(await read_body(request, max_bytes))
 
 
 async def _answer_error(_: Request, error: Exception) -> Response:
