@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from infernet.vm.rpc.values import (
 from infernet.vm.transaction import ACCESS_LIST, FEE_MARKET, LEGACY, SET_CODE, Access, Authorization
 
 MAX_TOPICS = 4
+MAX_ALTERNATIVES = 1_000
 _UNSERVED = ("blobVersionedHashes", "maxFeePerBlobGas", "blobs")
 
 
@@ -207,7 +209,7 @@ def _decode_either(source: dict[str, Any], name: str, older: str, decode: Any) -
 
 
 def _decode_addresses(value: Any) -> tuple[bytes, ...]:
-    return tuple(decode_list(value, decode_address)) if isinstance(value, list) else (decode_address(value),)
+    return _decode_alternatives(value, decode_address) if isinstance(value, list) else (decode_address(value),)
 
 
 def _decode_topics(value: Any) -> tuple[tuple[bytes, ...], ...]:
@@ -223,4 +225,10 @@ def _decode_topic(value: Any) -> tuple[bytes, ...]:
         return ()
     if not isinstance(value, list):
         return (decode_hash(value),)
-    return () if None in value else tuple(decode_list(value, decode_hash))
+    return () if None in value else _decode_alternatives(value, decode_hash)
+
+
+def _decode_alternatives(value: list[Any], decode: Callable[[Any], bytes]) -> tuple[bytes, ...]:
+    if len(value) > MAX_ALTERNATIVES:
+        raise Malformed(f"at most {MAX_ALTERNATIVES} alternatives, not {len(value)}")
+    return tuple(decode_list(value, decode))
