@@ -41,6 +41,8 @@ class MemoryCall:
     block: BlockContext = field(default_factory=lambda: BlockContext(chain_id=31337, number=1, timestamp=1_700_000_000))
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     storage: dict[bytes, bytes] = field(default_factory=dict)
+    others: dict[Address, dict[bytes, bytes]] = field(default_factory=dict)
+    """The storage of other precompiles."""
 
     def next(
         self, data: bytes, *, caller: Address | None = None, gas: int = 10**12, is_static: bool = False
@@ -62,6 +64,10 @@ class MemoryCall:
         if len(slot) != WORD_BYTES:
             raise ValueError("a slot has 32 bytes")
         return self.storage.get(slot, bytes(WORD_BYTES))
+
+    def load_from(self, address: Address, slot: bytes) -> bytes:
+        """A word of another precompile's storage."""
+        return self.others.get(address, {}).get(slot, bytes(WORD_BYTES))
 
     def store(self, slot: bytes, word: bytes) -> None:
         """Raises `SpcRevert` within a static call."""

@@ -74,6 +74,10 @@ class SpcCall(Protocol):
         """A word (32 bytes) of the precompile's own storage; zero where nothing was stored. Charges nothing."""
         ...
 
+    def load_from(self, address: Address, slot: bytes) -> bytes:
+        """A word of another precompile's storage, as `load` gives one of this one's."""
+        ...
+
     def store(self, slot: bytes, word: bytes) -> None:
         """Undone with the frame, as any storage is. Charges nothing.
 
