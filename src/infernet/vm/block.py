@@ -161,6 +161,19 @@ class Receipt:
     bloom: bytes
 
 
+def encode_receipt(
+    kind: int,
+    succeeded: bool,
+    cumulative_gas_used: int,
+    bloom: bytes,
+    logs: Sequence[tuple[bytes, Sequence[bytes], bytes]],
+) -> bytes:
+    """As it stands in the receipts' trie (EIP-2718); logs are (address, topics, data)."""
+    entries: list[Item] = [[address, list(topics), data] for address, topics, data in logs]
+    body = encode([b"\x01" if succeeded else b"", encode_int(cumulative_gas_used), bloom, entries])
+    return bytes((kind,)) + body if kind else body
+
+
 def compute_records_hash(records: Sequence[SpcRecord]) -> bytes:
     """What `extra_data` holds."""
     return keccak(encode_records(records)) if records else b""
@@ -218,7 +231,7 @@ def _read_record(item: Item) -> SpcRecord:
         raise RlpError("a record of another shape")
     tx_index, outcome, gas, compute_us = (decode_int(item[at]) for at in (0, 5, 6, 7))
     spc, caller, data, output = (_read_bytes(item[at]) for at in (1, 2, 3, 4))
-    if outcome not in iter(Outcome):
+    if outcome not in list(Outcome):
         raise RlpError("a record of no known outcome")
     return SpcRecord(tx_index, spc, caller, data, output, Outcome(outcome), gas, compute_us)
 

@@ -8,12 +8,22 @@ from typing import Protocol
 from infernet.vm.request import CallLog
 
 
+@dataclass(frozen=True, slots=True)
+class StepWants:
+    """What each step is to hold beside the instruction."""
+
+    stack: bool = True
+    memory: bool = False
+    storage: bool = True
+    return_data: bool = False
+
+
 class Tracer(Protocol):
     """What an engine tells while it executes. Everything happens between `enter` and `leave` of the outermost frame."""
 
     @property
-    def wants_steps(self) -> bool:
-        """Whether `step` is to be called: it slows execution down several times."""
+    def wants(self) -> StepWants | None:
+        """None for no steps, which are many times slower. With steps, no logs and no SELFDESTRUCT frames are told."""
         ...
 
     def enter(self, frame: CallFrame) -> None:
@@ -29,7 +39,7 @@ class Tracer(Protocol):
         ...
 
     def step(self, step: Step) -> None:
-        """An instruction was executed; its cost is known."""
+        """An instruction begins; its cost and its error are filled in as they come to be known."""
         ...
 
 
@@ -85,7 +95,7 @@ class Step:
 class CallTracer:
     """The tree of calls, as `debug_traceTransaction` with `callTracer` gives it."""
 
-    wants_steps = False
+    wants: StepWants | None = None
 
     def __init__(self, *, only_top: bool = False) -> None:
         self.root: CallFrame | None = None
@@ -116,8 +126,6 @@ class StructLogger:
         limit: keep so many lines, 0 for all.
     """
 
-    wants_steps = True
-
     def __init__(
         self,
         *,
@@ -128,8 +136,7 @@ class StructLogger:
         limit: int = 0,
     ) -> None:
         self.steps: list[Step] = []
-        self.wants_stack, self.wants_memory = stack, memory
-        self.wants_storage, self.wants_return_data = storage, return_data
+        self.wants: StepWants | None = StepWants(stack, memory, storage, return_data)
         self._limit = limit
 
     def enter(self, frame: CallFrame) -> None: ...

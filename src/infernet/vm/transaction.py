@@ -178,6 +178,14 @@ def sign_transaction(
     return seal(replace(unsigned, v=v, r=r, s=s), keccak(key.public_key.format(compressed=False)[1:])[12:])
 
 
+def sign_authorization(private_key: bytes, *, chain_id: int, address: bytes, nonce: int) -> Authorization:
+    """An account's word that its code is that of `address` (EIP-7702)."""
+    digest = keccak(b"\x05" + encode([encode_int(chain_id), address, encode_int(nonce)]))
+    signature = coincurve.PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    return Authorization(chain_id, address, nonce, signature[64], r, s)
+
+
 def seal(transaction: Transaction, sender: bytes) -> Transaction:
     """With its bytes, its hash and its sender, who is taken at the caller's word."""
     signature: list[Item] = [encode_int(value) for value in (transaction.v, transaction.r, transaction.s)]

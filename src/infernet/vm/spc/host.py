@@ -160,7 +160,7 @@ def _run(spc: Spc, call: SpcCall) -> tuple[Outcome, bytes]:
         return Outcome.OUT_OF_GAS, b""
     except NodeMisconfigured:
         raise
-    except Exception:  # a precompile that breaks must not take the chain with it  # noqa: BLE001
+    except Exception:  # a precompile that breaks must not take the chain with it
         log.exception("spc.failed", name=spc.name)
         return Outcome.REVERTED, encode_error(f"{spc.name}: internal error")
 
