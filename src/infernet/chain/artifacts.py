@@ -16,9 +16,14 @@ from infernet.errors import InvalidInput
 
 @dataclass(frozen=True)
 class Artifact(ContractAbi):
-    """A compiled contract. `bytecode` is empty for an interface or an abstract contract."""
+    """A compiled contract. `bytecode` is empty for an interface or an abstract contract.
+
+    Attributes:
+        runtime: what stands on chain where the constructor sets nothing; empty where the file does not say.
+    """
 
     bytecode: bytes = b""
+    runtime: bytes = b""
 
     def encode_deployment(self, arguments: Sequence[Any] = ()) -> bytes:
         """Bytecode and constructor arguments: the data of the deploying transaction.
@@ -72,7 +77,10 @@ def read_artifact(path: Path) -> Artifact:
 
 def _parse(name: str, text: str) -> Artifact:
     parsed = json.loads(text)
-    bytecode = parsed.get("bytecode", "")
-    if isinstance(bytecode, dict):  # forge and solc nest it
-        bytecode = bytecode["object"]
-    return Artifact(name, parse_abi(parsed["abi"]), bytes.fromhex(bytecode.removeprefix("0x")))
+    return Artifact(name, parse_abi(parsed["abi"]), _read(parsed, "bytecode"), _read(parsed, "deployedBytecode"))
+
+
+def _read(parsed: dict[str, Any], key: str) -> bytes:
+    code = parsed.get(key, "")
+    text = code["object"] if isinstance(code, dict) else code  # forge and solc nest it
+    return bytes.fromhex(text.removeprefix("0x"))
