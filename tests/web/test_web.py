@@ -51,6 +51,15 @@ async def test_json_comes_back(url: str) -> None:
     assert await fetch("POST", url + "/echo", data=b'{"a": 1}') == (200, {"a": 1})
 
 
+async def test_answers_on_an_open_connection_are_not_held_back(url: str) -> None:
+    begin = time.monotonic()
+    async with aiohttp.ClientSession() as session:
+        for _ in range(50):
+            async with session.post(url + "/echo", data=b"1") as response:
+                assert await response.json() == 1
+    assert time.monotonic() - begin < 1.5  # with Nagle's algorithm each waits 40 ms for an acknowledgement
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 200, b"1" * 999 + b"x", b"NaN", b'{"a": -Infinity}'])
 async def test_a_body_that_is_no_json_is_refused(url: str, body: bytes) -> None:
     status, answer = await fetch("POST", url + "/echo", data=body)
