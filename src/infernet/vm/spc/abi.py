@@ -1,4 +1,4 @@
-"""Calldata as an encoder writes them, and no other way.
+"""Values as ABI bytes, in the one form that an encoder writes.
 
 Solidity reads data in many forms: offsets may overlap, padding may hold anything, bytes may follow. Here each value has
 one encoding, so what it decodes to is never larger than the data, and equal calls are equal bytes.
@@ -17,20 +17,29 @@ from infernet.protocol.hashing import to_address
 
 _Read = Callable[[bytes, int], tuple[Any, int]]
 """The value that begins at a place, and where it ends."""
+_Write = Callable[[Any], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     read: _Read
-    head_bytes: int
+    write: _Write
+    head_bytes: int = 32
     is_dynamic: bool = False
 
 
-class StrictDecoder:
-    """Decodes values of fixed types."""
+class AbiTypes:
+    """Some types, one after the other."""
 
     def __init__(self, types: Sequence[str]) -> None:
         self._kinds = [_build_kind(parse(name)) for name in types]
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def encode(self, values: Sequence[Any]) -> bytes:
+        """`abi.encode` of values that fit."""
+        return _write_sequence(self._kinds, values)
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """The values, structs and arrays as tuples.
@@ -52,18 +61,20 @@ def _build_kind(kind: ABIType) -> _Kind:
     assert isinstance(kind, BasicType)  # noqa: S101  (the grammar has no third kind)
     match kind.base:
         case "bytes" if kind.sub is None:
-            return _Kind(_read_bytes, 32, is_dynamic=True)
+            return _Kind(_read_bytes, _write_bytes, is_dynamic=True)
         case "string":
-            return _Kind(_read_text, 32, is_dynamic=True)
+            return _Kind(_read_text, lambda text: _write_bytes(text.encode()), is_dynamic=True)
         case "bytes":
-            return _Kind(_build_fixed_bytes(int(kind.sub)), 32)
+            return _Kind(_build_fixed_bytes(int(kind.sub)), lambda value: bytes(value).ljust(32, b"\0"))
         case "uint" | "int":
-            return _Kind(_build_integer(int(kind.sub), signed=kind.base == "int"), 32)
+            signed = kind.base == "int"
+            read = _build_integer(int(kind.sub), signed=signed)
+            return _Kind(read, lambda value: value.to_bytes(32, "big", signed=signed))
         case "bool":
-            return _Kind(_read_bool, 32)
+            return _Kind(_read_bool, lambda value: value.to_bytes(32, "big"))
         case "address":
-            return _Kind(_read_address, 32)
-    raise TypeError(f"no decoder for {kind.to_type_str()}")
+            return _Kind(_read_address, lambda value: bytes.fromhex(value[2:]).rjust(32, b"\0"))
+    raise TypeError(f"no encoding for {kind.to_type_str()}")
 
 
 def _build_array(kind: ABIType) -> _Kind:
@@ -78,15 +89,21 @@ def _build_array(kind: ABIType) -> _Kind:
             raise malformed("an array ends after the end of the data")
         return _read_sequence([item] * count, data, start)
 
-    return _Kind(read, 32, is_dynamic=True)
+    def write(values: Sequence[Any]) -> bytes:
+        return len(values).to_bytes(32, "big") + _write_sequence([item] * len(values), values)
+
+    return _Kind(read, write, is_dynamic=True)
 
 
 def _build_tuple(kinds: list[_Kind]) -> _Kind:
     def read(data: bytes, start: int) -> tuple[Any, int]:
         return _read_sequence(kinds, data, start)
 
+    def write(values: Sequence[Any]) -> bytes:
+        return _write_sequence(kinds, values)
+
     is_dynamic = any(kind.is_dynamic for kind in kinds)
-    return _Kind(read, 32 if is_dynamic else sum(kind.head_bytes for kind in kinds), is_dynamic)
+    return _Kind(read, write, 32 if is_dynamic else sum(kind.head_bytes for kind in kinds), is_dynamic)
 
 
 def _read_sequence(kinds: Sequence[_Kind], data: bytes, start: int) -> tuple[tuple[Any, ...], int]:
@@ -102,6 +119,23 @@ def _read_sequence(kinds: Sequence[_Kind], data: bytes, start: int) -> tuple[tup
             value, head = kind.read(data, head)
         values.append(value)
     return tuple(values), tail
+
+
+def _write_sequence(kinds: Sequence[_Kind], values: Sequence[Any]) -> bytes:
+    heads, tails, offset = [], [], sum(kind.head_bytes for kind in kinds)
+    for kind, value in zip(kinds, values, strict=True):
+        written = kind.write(value)
+        if kind.is_dynamic:
+            heads.append(offset.to_bytes(32, "big"))
+            tails.append(written)
+            offset += len(written)
+        else:
+            heads.append(written)
+    return b"".join(heads + tails)
+
+
+def _write_bytes(value: bytes) -> bytes:
+    return len(value).to_bytes(32, "big") + value + bytes(-len(value) % 32)
 
 
 def _read_word(data: bytes, start: int) -> int:

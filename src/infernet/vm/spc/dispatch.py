@@ -15,9 +15,8 @@ from typing import Any
 from eth_abi.grammar import parse
 
 from infernet.errors import InvalidInput
-from infernet.protocol.abi_codec import encode_abi
 from infernet.protocol.hashing import keccak
-from infernet.vm.spc.abi import StrictDecoder
+from infernet.vm.spc.abi import AbiTypes
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.prices import Prices
 
@@ -28,8 +27,8 @@ _DECLARATION = re.compile(r"(?P<signature>\w+(?P<inputs>\(\S*\)))(?P<view> view)
 class _Method:
     signature: str
     is_view: bool
-    decoder: StrictDecoder
-    outputs: list[str]
+    inputs: AbiTypes
+    outputs: AbiTypes
     run: Callable[..., Any]
 
 
@@ -57,13 +56,13 @@ class Methods:
         if call.is_static and not method.is_view:
             raise SpcRevert(f"{method.signature} changes state, which a static call must not")
         try:
-            arguments = method.decoder.decode(data[4:])
+            arguments = method.inputs.decode(data[4:])
         except InvalidInput as error:
             raise SpcRevert(f"{method.signature}: {error.message}") from error
         result = method.run(call, *arguments)
-        if not method.outputs:
+        if not len(method.outputs):
             return b""
-        encoded = encode_abi(method.outputs, (result,) if len(method.outputs) == 1 else result)
+        encoded = method.outputs.encode((result,) if len(method.outputs) == 1 else result)
         call.charge(prices.result_word * count_words(encoded))
         return encoded
 
@@ -77,8 +76,8 @@ def _read_declaration(declaration: str, run: Callable[..., Any]) -> _Method:
     match = _DECLARATION.fullmatch(declaration)
     if match is None:
         raise ValueError(f"not a function: {declaration}")
-    inputs, outputs = (_split(match[side] or "()") for side in ("inputs", "outputs"))
-    return _Method(match["signature"], bool(match["view"]), StrictDecoder(inputs), outputs, run)
+    inputs, outputs = (AbiTypes(_split(match[side] or "()")) for side in ("inputs", "outputs"))
+    return _Method(match["signature"], bool(match["view"]), inputs, outputs, run)
 
 
 def _split(types: str) -> list[str]:

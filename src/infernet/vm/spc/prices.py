@@ -45,9 +45,9 @@ class Prices:
     """Choosing the best of the rows, beside their scores."""
     search_rows: int = 1
     """For each 4 rows that a search looks at."""
-    training_row: int = 100
+    training_row: int = 80
     """For each vector that an index is trained with, to read it."""
-    training_kilomac: int = 4
+    training_kilomac: int = 3
     """For each 1,024 multiply-accumulates of an index's training: whole matrices, bound by arithmetic."""
 
     text_byte: int = 120

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from infernet.errors import NodeMisconfigured
-from infernet.protocol.hashing import keccak
 from infernet.vm.spc.call import WORD_BYTES, SpcCall
 from infernet.vm.spc.dispatch import count_words
 from infernet.vm.spc.prices import Prices
@@ -14,8 +13,8 @@ ZERO_WORD = bytes(WORD_BYTES)
 
 
 def compute_slot(label: str, *keys: bytes) -> bytes:
-    """A place in storage. Keys have a fixed length for each label, so no two places meet."""
-    return keccak(keccak(label.encode()) + b"".join(keys))
+    """A place in storage. Labels have at most 32 bytes, keys a fixed length for each label: no two places meet."""
+    return hashlib.sha256(label.encode().ljust(WORD_BYTES, b"\0") + b"".join(keys)).digest()
 
 
 class SpcState:

@@ -33,7 +33,8 @@ class VectorDatabase:
     def __init__(self, prices: Prices, limits: Limits, loaded: LoadedCollections | None = None) -> None:
         self._prices = prices
         self._limits = limits
-        writing, reading = Writing(prices, limits), Reading(prices, limits, loaded or LoadedCollections())
+        loaded = LoadedCollections() if loaded is None else loaded
+        writing, reading = Writing(prices, limits), Reading(prices, limits, loaded)
         self._methods = Methods(
             prices,
             {

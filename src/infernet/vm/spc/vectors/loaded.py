@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infernet.vm.spc.state import ZERO_WORD
-from infernet.vm.spc.vectors.partition import Partition, build_partition, change_partition
+from infernet.vm.spc.vectors.partition import Partition, build_partition
 from infernet.vm.spc.vectors.trie import Nodes, Trie
 
 _SMALL_CHANGE = 4_096
@@ -33,17 +33,20 @@ class LoadedCollections:
         self._partitions: OrderedDict[Version, Partition] = OrderedDict()
         self._latest: dict[tuple[bytes, bytes], Version] = {}
 
+    def __len__(self) -> int:
+        return len(self._partitions)
+
     def get(self, version: Version, trie: Trie, nodes: Nodes, dimension: int) -> Partition:
         """The partition of that version: the one kept, or the nearest one kept with what differs, or read anew."""
         partition = self._partitions.get(version)
         if partition is None:
-            partition = self._derive(version, trie, dimension) or self._read(version, trie, nodes, dimension)
+            partition = self._derive(version, trie) or self._read(version, trie, nodes, dimension)
             self._keep(version, partition)
         self._partitions.move_to_end(version)
         self._latest[version[:2]] = version
         return partition
 
-    def _derive(self, version: Version, trie: Trie, dimension: int) -> Partition | None:
+    def _derive(self, version: Version, trie: Trie) -> Partition | None:
         latest = self._latest.get(version[:2])
         before = self._partitions.get(latest) if latest else None
         if latest is None or before is None or before.is_crowded:
@@ -51,7 +54,7 @@ class LoadedCollections:
         differences = list(islice(trie.differences(latest.root, version.root), _SMALL_CHANGE + 1))
         if len(differences) > _SMALL_CHANGE:
             return None
-        return change_partition(before, differences, dimension)
+        return before.change(differences)
 
     def _read(self, version: Version, trie: Trie, nodes: Nodes, dimension: int) -> Partition:
         centroids = None

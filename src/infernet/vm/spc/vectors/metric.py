@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int64s = NDArray[np.int64]
+from infernet.vm.spc.vectors.products import Int64s, Integers
 
 
 class Metric(IntEnum):
@@ -21,18 +20,18 @@ class Metric(IntEnum):
     """About 2^20 times the cosine of the angle, precisely floor(2^25 · p / floor(32 · √(x · q))), where p is the inner
     product, x and q the squared lengths; 0 where one of them is zero. The largest is the nearest."""
 
-    def compute_scores(self, products: Int64s, norms: Int64s, query_norm: int) -> Int64s:
+    def compute_scores(self, products: Integers, norms: Int64s, query_norm: int) -> Integers:
         """Scores of vectors with these inner products and squared lengths."""
         match self:
             case Metric.INNER_PRODUCT:
                 return products
             case Metric.SQUARED_DISTANCE:
-                return norms - 2 * products + query_norm
+                return norms - 2 * products.astype(np.int64) + query_norm
             case Metric.COSINE:
                 lengths = _compute_root(norms * query_norm << 10)
-                return np.where(lengths > 0, (products << 25) // np.maximum(lengths, 1), 0)
+                return np.where(lengths > 0, (products.astype(np.int64) << 25) // np.maximum(lengths, 1), 0)
 
-    def compute_ranks(self, scores: Int64s) -> Int64s:
+    def compute_ranks(self, scores: Integers) -> Integers:
         """Numbers of which the largest belongs to the nearest."""
         return -scores if self is Metric.SQUARED_DISTANCE else scores
 

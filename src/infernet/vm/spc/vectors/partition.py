@@ -7,75 +7,69 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infernet.vm.spc.vectors.centroids import assign
-from infernet.vm.spc.vectors.metric import Metric
-from infernet.vm.spc.vectors.products import compute_norms, compute_products
+from infernet.vm.spc.vectors.centroids import assign, compute_distances
+from infernet.vm.spc.vectors.products import Int8s, compute_norms
 from infernet.vm.spc.vectors.rows import Rows, encode_words, join_rows, read_rows
-from infernet.vm.spc.vectors.search import Query
 
 _SEGMENT_ROWS = 1_024
 Labels = NDArray[np.intp]
-
-
-class Placing(Protocol):
-    """Says which segment a row belongs to."""
-
-    @property
-    def centroids(self) -> NDArray[np.int8]:
-        """Shape [segments, dimension], or [0, 0] where segments have none."""
-        ...
-
-    @property
-    def segments(self) -> int: ...
-    def place(self, rows: Rows) -> Labels: ...
+"""The segment of each row, shape [n]."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByHash:
-    """By the first bits of the hash of its id: segments of much the same size."""
+    """By the first bits of the hash of a row's id: segments of much the same size."""
 
     bits: int
-
-    @property
-    def centroids(self) -> NDArray[np.int8]:
-        return np.empty((0, 0), np.int8)
+    dtype: ClassVar = np.int8
 
     @property
     def segments(self) -> int:
         return 1 << self.bits
 
     def place(self, rows: Rows) -> Labels:
-        """Shape [n]."""
+        """Which segments they belong to."""
         heads = [hashlib.sha256(word).digest()[:4] for word in encode_words(rows.ids)]
         hashes = np.frombuffer(b"".join(heads), ">u4").astype(np.uint64)
         return (hashes >> np.uint64(32 - self.bits)).astype(np.intp)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ByCentroid:
-    """By its nearest centroid."""
+    """By the centroid nearest to a row. Lists are short, so their vectors lie there as float32, ready for use."""
 
-    centroids: NDArray[np.int8]
+    dtype: ClassVar = np.float32
+
+    def __init__(self, centroids: Int8s) -> None:
+        self._centroids = centroids
+        self._vectors = centroids.astype(np.float32)
+        self._norms = compute_norms(centroids)
 
     @property
     def segments(self) -> int:
-        return len(self.centroids)
+        return len(self._centroids)
 
     def place(self, rows: Rows) -> Labels:
-        """Shape [n]."""
-        return assign(rows.vectors, self.centroids)
+        """Which segments they belong to."""
+        return assign(rows.vectors, self._centroids)
+
+    def find_nearest(self, vector: Int8s, count: int) -> list[int]:
+        """The segments with the nearest centroids, the first of equals first."""
+        distances = compute_distances(self._vectors, self._norms, vector)
+        nearest: list[int] = np.argsort(distances, kind="stable")[:count].tolist()
+        return nearest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partition:
     """The rows of one state of a collection."""
 
-    placing: Placing
+    placing: ByHash | ByCentroid
+    dimension: int
     segments: tuple[Rows, ...]
 
     @property
@@ -84,53 +78,44 @@ class Partition:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether it has outgrown its segments, so that small changes copy much."""
+        """Whether it has outgrown its segments, so that a small change copies much."""
         rows = sum(map(len, self.segments))
         return isinstance(self.placing, ByHash) and rows > 8 * _SEGMENT_ROWS * self.placing.segments
 
-    def choose_nearest(self, metric: Metric, query: Query, count: int) -> list[Rows]:
-        """The segments whose centroids are nearest to the query, by the collection's own metric.
+    def find_nearest(self, vector: Int8s, count: int) -> list[int]:
+        """The segments nearest to a vector, where segments are lists of an index."""
+        if isinstance(self.placing, ByHash):
+            raise TypeError("the collection has no index")
+        return self.placing.find_nearest(vector, count)
 
-        Only for a partition by centroids.
-        """
-        centroids = self.placing.centroids
-        products, norms = compute_products(centroids, query.vector), compute_norms(centroids)
-        ranks = metric.compute_ranks(metric.compute_scores(products, norms, query.norm))
-        return [self.segments[place] for place in np.argsort(-ranks, kind="stable")[:count]]
-
-    def change(self, removed: Rows, added: Rows) -> Partition:
-        """The partition with some rows taken away (by their ids) and others put in."""
+    def change(self, differences: Sequence[tuple[bytes | None, bytes | None]]) -> Partition:
+        """The partition after each old record has given way to its new one."""
         segments = list(self.segments)
-        gone, come = (_split(self.placing, rows) for rows in (removed, added))
-        for segment, rows in gone.items():
+        for segment, rows in self._split(old for old, _ in differences).items():
             segments[segment] = segments[segment].without(rows.ids)
-        for segment, rows in come.items():
+        for segment, rows in self._split(new for _, new in differences).items():
             segments[segment] = join_rows((segments[segment], rows))
-        return Partition(self.placing, tuple(segments))
+        return Partition(self.placing, self.dimension, tuple(segments))
+
+    def _split(self, records: Iterable[bytes | None]) -> dict[int, Rows]:
+        data = b"".join(record for record in records if record is not None)
+        return _split(self.placing, read_rows(data, self.dimension, self.placing.dtype))
 
 
-def build_partition(records: Iterable[bytes], dimension: int, centroids: NDArray[np.int8] | None) -> Partition:
+def build_partition(records: Iterable[bytes], dimension: int, centroids: Int8s | None) -> Partition:
     """A partition of all records, by centroids where there are any."""
-    rows = read_rows(b"".join(records), dimension)
-    placing = ByCentroid(centroids) if centroids is not None else ByHash(_choose_bits(len(rows)))
+    data = b"".join(records)
+    rows = read_rows(data, dimension, np.int8 if centroids is None else np.float32)
+    placing = ByHash(_choose_bits(len(rows))) if centroids is None else ByCentroid(centroids)
     found, nothing = _split(placing, rows), rows.take(np.arange(0))
-    return Partition(placing, tuple(found.get(segment, nothing) for segment in range(placing.segments)))
-
-
-def change_partition(
-    before: Partition, differences: Sequence[tuple[bytes | None, bytes | None]], dimension: int
-) -> Partition:
-    """The partition after each old record has given way to its new one."""
-    old = read_rows(b"".join(record for record, _ in differences if record is not None), dimension)
-    new = read_rows(b"".join(record for _, record in differences if record is not None), dimension)
-    return before.change(old, new)
+    return Partition(placing, dimension, tuple(found.get(segment, nothing) for segment in range(placing.segments)))
 
 
 def _choose_bits(rows: int) -> int:
     return max(0, (rows // _SEGMENT_ROWS).bit_length() - 1)
 
 
-def _split(placing: Placing, rows: Rows) -> dict[int, Rows]:
+def _split(placing: ByHash | ByCentroid, rows: Rows) -> dict[int, Rows]:
     if not len(rows):
         return {}
     if placing.segments == 1:

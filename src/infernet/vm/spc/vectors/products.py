@@ -20,6 +20,11 @@ EXACT_TERMS = 1_024
 _BLOCK_VALUES = 1 << 18
 Int8s = NDArray[np.int8]
 Int64s = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Vectors = NDArray[Any]
+"""int8, shape [n, dimension]; or the same as float32, which needs no conversion, and four times the memory."""
+Integers = NDArray[Any]
+"""int64; or float32 where all of them are integers of up to 2^24."""
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -33,24 +38,38 @@ def _find_blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def compute_products(vectors: Int8s, queries: Int8s) -> Int64s:
-    """Shape [n, dimension] and [m, dimension] give [n, m]; queries of shape [dimension] give [n]."""
-    products = np.zeros((len(vectors), *queries.shape[:-1]), np.int64)
-    for columns in _cut_columns(queries.shape[-1]):
-        wanted = queries[..., columns].astype(np.float32).T
-        for rows in _cut_rows(len(vectors), wanted.shape[0]):
-            products[rows] += np.dot(vectors[rows, columns].astype(np.float32), wanted).astype(np.int64)
-    return products
+def compute_products(vectors: Vectors, queries: Int8s) -> Integers:
+    """Shape [n, dimension] and [m, dimension] give [n, m]; one query of shape [dimension] gives [n]."""
+    parts = [_multiply(vectors[:, columns], queries[..., columns]) for columns in _cut_columns(queries.shape[-1])]
+    if len(parts) == 1:
+        return parts[0]
+    total: Int64s = np.sum(parts, axis=0, dtype=np.int64)
+    return total
 
 
-def compute_norms(vectors: Int8s) -> Int64s:
+def compute_norms(vectors: Vectors) -> Int64s:
     """Squared lengths, shape [n]."""
     norms = np.zeros(len(vectors), np.int64)
     for columns in _cut_columns(vectors.shape[1]):
         for rows in _cut_rows(*vectors[:, columns].shape):
-            block = vectors[rows, columns].astype(np.float32)
+            block = vectors[rows, columns].astype(np.float32, copy=False)
             norms[rows] += np.einsum("ij,ij->i", block, block).astype(np.int64)
     return norms
+
+
+def _multiply(vectors: Vectors, queries: Int8s) -> Floats:
+    wanted = queries.astype(np.float32)
+    products = np.empty((len(vectors), *wanted.shape[:-1]), np.float32)
+    step = len(vectors) if vectors.dtype == np.float32 else max(1, _BLOCK_VALUES // vectors.shape[1])
+    for at in range(0, len(vectors), step):
+        block, out = vectors[at : at + step].astype(np.float32, copy=False), products[at : at + step]
+        if wanted.ndim == 1:
+            np.vecdot(
+                block, wanted, out=out
+            )  # row by row: OpenBLAS multiplies matrix and vector at a third of the speed
+        else:
+            np.matmul(block, wanted.T, out=out)
+    return products
 
 
 def _cut_columns(dimension: int) -> Iterator[slice]:

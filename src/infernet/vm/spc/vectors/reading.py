@@ -56,15 +56,16 @@ class Reading:
         """The k nearest of the vectors in the `probes` nearest lists of the index."""
         opened = open_collection(call, self._prices, identity)
         query = self._build_query(opened, vector, k, only)
-        metric, lists = opened.collection.metric, opened.collection.lists
+        lists = opened.collection.lists
         if not lists:
             raise SpcRevert("the collection has no index: call trainIndex")
         if not 1 <= probes <= lists:
             raise SpcRevert(f"the collection's index has 1 to {lists} lists to look into, not {probes}")
         self._charge(opened, lists)
-        segments = self._load(opened).choose_nearest(metric, query, probes)
+        partition = self._load(opened)
+        segments = [partition.segments[place] for place in partition.find_nearest(query.vector, probes)]
         self._charge(opened, sum(map(len, segments)))
-        return search(segments, metric, query)
+        return search(segments, opened.collection.metric, query)
 
     def _build_query(self, opened: Opened, vector: bytes, k: int, only: tuple[int, int]) -> Query:
         opened.check_vector(vector)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from infernet.vm.spc.vectors.products import compute_norms
+from infernet.vm.spc.vectors.products import Int64s, Vectors, compute_norms
 from infernet.vm.spc.vectors.record import VECTOR_OFFSET
 
 Words = NDArray[np.uint64]
@@ -21,9 +21,8 @@ class Rows:
 
     ids: Words
     tags: Words
-    vectors: NDArray[np.int8]
-    """Shape [n, dimension]."""
-    norms: NDArray[np.int64]
+    vectors: Vectors
+    norms: Int64s
     """Their squared lengths, shape [n]."""
 
     def __len__(self) -> int:
@@ -41,10 +40,10 @@ class Rows:
         return self.take(np.flatnonzero(keep))
 
 
-def read_rows(records: bytes, dimension: int) -> Rows:
-    """Records one after the other."""
+def read_rows(records: bytes, dimension: int, dtype: type[np.int8 | np.float32] = np.int8) -> Rows:
+    """Records one after the other, their vectors as `dtype`."""
     table = np.frombuffer(records, np.uint8).reshape(-1, VECTOR_OFFSET + dimension)
-    vectors = np.ascontiguousarray(table[:, VECTOR_OFFSET:]).view(np.int8)
+    vectors = np.ascontiguousarray(table[:, VECTOR_OFFSET:]).view(np.int8).astype(dtype, copy=False)
     return Rows(_read_words(table[:, :32]), _read_words(table[:, 32:64]), vectors, compute_norms(vectors))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.vm.spc.vectors.metric import Metric
-from infernet.vm.spc.vectors.products import compute_products
+from infernet.vm.spc.vectors.products import Int8s, Integers, compute_products
 from infernet.vm.spc.vectors.rows import Rows, Words, decode_word, encode_words
 
 Places = NDArray[np.intp]
@@ -35,7 +35,7 @@ class Filter:
 class Query:
     """What is looked for. Of equal scores the lower id comes first."""
 
-    vector: NDArray[np.int8]
+    vector: Int8s
     norm: int
     count: int
     filter: Filter
@@ -47,16 +47,14 @@ def search(segments: Sequence[Rows], metric: Metric, query: Query) -> tuple[list
     if not filled:
         return [], []
     scores = np.concatenate([_score(rows, metric, query) for rows in filled])
-    places = np.arange(len(scores))
+    places = None
     if query.filter.mask:
         places = np.flatnonzero(np.concatenate([query.filter.find(rows.tags) for rows in filled]))
-    columns = _Ids(filled)
-    best = choose_best(metric.compute_ranks(scores), places, columns, query.count)
-    ids = [int.from_bytes(word, "big") for word in encode_words(columns.at(best))]
-    return ids, scores[best].tolist()
+    best, words = _choose_best(metric.compute_ranks(scores), places, _Ids(filled), query.count)
+    return [int.from_bytes(word, "big") for word in encode_words(words)], scores[best].astype(np.int64).tolist()
 
 
-def _score(rows: Rows, metric: Metric, query: Query) -> NDArray[np.int64]:
+def _score(rows: Rows, metric: Metric, query: Query) -> Integers:
     return metric.compute_scores(compute_products(rows.vectors, query.vector), rows.norms, query.norm)
 
 
@@ -65,27 +63,35 @@ class _Ids:
 
     def __init__(self, segments: Sequence[Rows]) -> None:
         self._segments = segments
-        self._ends = np.cumsum([len(rows) for rows in segments])
+        self._starts = np.cumsum([0, *map(len, segments)])
 
     def at(self, places: Places) -> Words:
-        found = np.empty((len(places), 4), np.uint64)
-        owners = np.searchsorted(self._ends, places, side="right")
-        for owner in np.unique(owners):
-            mine = owners == owner
-            rows = self._segments[owner]
-            found[mine] = rows.ids[places[mine] - (self._ends[owner] - len(rows))]
-        return found
+        """Of places in ascending order."""
+        cuts = np.searchsorted(places, self._starts).tolist()
+        parts = [
+            rows.ids[places[first:end] - start]
+            for rows, start, first, end in zip(self._segments, self._starts.tolist(), cuts, cuts[1:], strict=False)
+            if first < end
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, 4), np.uint64)
 
 
-def choose_best(ranks: NDArray[np.int64], places: Places, ids: _Ids, count: int) -> Places:
-    """Of these places the `count` of highest rank, in order; of equal ranks those of lower ids."""
-    if len(places) > count:
-        among = ranks[places]
-        last = np.partition(among, len(places) - count)[len(places) - count]
-        above, level = places[among > last], places[among == last]
-        places = np.concatenate([above, _choose_lowest(level, ids.at(level), count - len(above))])
+def _choose_best(ranks: Integers, among: Places | None, ids: _Ids, count: int) -> tuple[Places, Words]:
+    """Of these places (None: of all) the `count` of highest rank, of equal ranks those of lower ids; in that order."""
+    candidates = ranks if among is None else ranks[among]
+    if len(candidates) > count:
+        last = np.partition(candidates, len(candidates) - count)[len(candidates) - count]
+        found = np.flatnonzero(candidates >= last)
+        if len(found) > count:
+            above, level = found[candidates[found] > last], found[candidates[found] == last]
+            words = ids.at(level if among is None else among[level])
+            found = np.sort(np.concatenate([above, _choose_lowest(level, words, count - len(above))]))
+        candidates = candidates[found]
+        among = found if among is None else among[found]
+    places = np.arange(len(candidates)) if among is None else among
     words = ids.at(places)
-    return places[np.lexsort((*words.T[::-1], -ranks[places]))]
+    order = np.lexsort((*words.T[::-1], -candidates))
+    return places[order], words[order]
 
 
 def _choose_lowest(places: Places, words: Words, count: int) -> Places:
