@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from infernet.protocol.hashing import keccak
 from infernet.vm.rlp import Item, RlpError, decode, decode_int, encode, encode_int, encode_list
-from infernet.vm.transaction import Transaction
+from infernet.vm.transaction import Transaction, decode_transaction
 
 EMPTY_ROOT = keccak(b"\x80")
 EMPTY_OMMERS_HASH = keccak(b"\xc0")
@@ -172,6 +172,46 @@ def encode_receipt(
     entries: list[Item] = [[address, list(topics), data] for address, topics, data in logs]
     body = encode([b"\x01" if succeeded else b"", encode_int(cumulative_gas_used), bloom, entries])
     return bytes((kind,)) + body if kind else body
+
+
+def decode_header(data: bytes) -> Header:
+    """
+    Raises:
+        RlpError: it is no header.
+    """
+    items = decode(data)
+    fields = list(Header.__dataclass_fields__.values())
+    if isinstance(items, bytes) or len(items) != len(fields):
+        raise RlpError("a header of another shape")
+    values = [
+        decode_int(item) if field.type == "int" else _read_bytes(item)
+        for field, item in zip(fields, items, strict=True)
+    ]
+    return Header(*values)  # type: ignore[arg-type]  # by the fields' own types
+
+
+def compute_contract_address(sender: bytes, nonce: int) -> bytes:
+    """Where a deployment of this sender puts its contract."""
+    return keccak(encode([sender, encode_int(nonce)]))[12:]
+
+
+def encode_block(block: Block) -> bytes:
+    """Everything that another node needs to execute it."""
+    transactions = [transaction.raw for transaction in block.transactions]
+    return encode([block.header.rlp, transactions, encode_records(block.records)])
+
+
+def decode_block(data: bytes, chain_id: int) -> Block:
+    """
+    Raises:
+        RlpError: it is no block.
+        TransactionInvalid: one of its transactions is none, or none of this chain.
+    """
+    items = decode(data)
+    if isinstance(items, bytes) or len(items) != 3 or isinstance(items[1], bytes):
+        raise RlpError("a block of another shape")
+    transactions = tuple(decode_transaction(_read_bytes(raw), chain_id) for raw in items[1])
+    return Block(decode_header(_read_bytes(items[0])), transactions, decode_records(_read_bytes(items[2])))
 
 
 def compute_records_hash(records: Sequence[SpcRecord]) -> bytes:

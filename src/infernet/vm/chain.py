@@ -1,112 +1,135 @@
 """The chain: blocks, state, the pool and production behind one class, which JSON-RPC and the command line use.
 
-Every method is synchronous and keeps the processor busy: call them all on one thread (`engine_thread.EngineThread`).
-Addresses, hashes and slots are bytes; amounts are plain integers.
+Every method is synchronous and keeps the processor busy: call them all on one thread. Addresses, hashes and slots are
+bytes; amounts are plain integers.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from contextlib import suppress
+from pathlib import Path
 
-from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
-from infernet.vm.request import AccountOverride, At, BlockOverride, CallRequest, CallResult
+from infernet.vm.admission import check_transaction, read_transaction
+from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt, decode_block, encode_block
+from infernet.vm.calls import Calls
+from infernet.vm.chain_store import ChainStore
+from infernet.vm.dev import DevControls
+from infernet.vm.duty import Duties
+from infernet.vm.engine import BlockEnv, Engine, Proof, State
+from infernet.vm.events import Event, Listeners, NewHead, NewPending, Removed
+from infernet.vm.executor import BlockRejected, Executor, Proposal
+from infernet.vm.genesis import DEV_PRODUCER_KEY, Genesis
+from infernet.vm.ledger import Ledger
+from infernet.vm.next_block import compute_base_fee
+from infernet.vm.osaka.engine import OsakaEngine
+from infernet.vm.pool import Pool
+from infernet.vm.request import (
+    AccountOverride,
+    At,
+    BlockOverride,
+    CallRequest,
+    CallResult,
+    StateUnavailable,
+    TxRejected,
+)
+from infernet.vm.rlp import RlpError
+from infernet.vm.spc.call import Spc
+from infernet.vm.spc.host import Unanswered
 from infernet.vm.trace import Tracer
-from infernet.vm.transaction import Access, Transaction
+from infernet.vm.transaction import FEE_MARKET, Access, Transaction, TransactionInvalid, sign_transaction
+
+__all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
+
+PRODUCTION_BUDGET_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """An account and slots of it, provable against a block's state root: nodes of the tries, root first."""
+class Chain:
+    """One layer.
 
-    balance: int
-    nonce: int
-    code_hash: bytes
-    storage_root: bytes
-    account_proof: tuple[bytes, ...]
-    storage: tuple[tuple[bytes, int, tuple[bytes, ...]], ...]
+    Args:
+        spcs: the precompiles that its genesis enables.
+        path: of its SQLite file; None is a chain in memory.
+        run_recorded: whether calls run recorded precompiles, which cost the operator money or connections.
+        producer_key: whose account is the genesis's `producer`; None for a follower, which makes no blocks.
+        clock: seconds since 1970.
+    """
 
+    def __init__(
+        self,
+        genesis: Genesis,
+        spcs: Sequence[Spc] = (),
+        path: Path | None = None,
+        *,
+        producer_key: bytes | None = DEV_PRODUCER_KEY,
+        engine: Engine | None = None,
+        clock: Callable[[], float] = time.time,
+        budget_s: float = PRODUCTION_BUDGET_S,
+        run_recorded: bool = True,
+    ) -> None:
+        """Take up the chain where it stands, or begin it.
 
-class StateView(Protocol):
-    """The state after one block."""
-
-    def balance(self, address: bytes) -> int: ...
-    def nonce(self, address: bytes) -> int: ...
-    def code(self, address: bytes) -> bytes: ...
-    def storage(self, address: bytes, slot: bytes) -> bytes:
-        """32 bytes, zeros where nothing is stored."""
-        ...
-
-    def proof(self, address: bytes, slots: Sequence[bytes]) -> Proof: ...
-
-
-class PoolView(Protocol):
-    """Transactions that wait: `pending` could be mined next, `queued` wait for a nonce before theirs."""
-
-    @property
-    def pending(self) -> Mapping[bytes, Sequence[Transaction]]:
-        """By sender, in order of nonce."""
-        ...
-
-    @property
-    def queued(self) -> Mapping[bytes, Sequence[Transaction]]: ...
-    def get(self, tx_hash: bytes) -> Transaction | None: ...
-    def drop(self, tx_hash: bytes) -> bool:
-        """Forget one; those of its sender that come after it wait again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class NewHead:
-    """A block was added."""
-
-    block: Block
-    receipts: tuple[Receipt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NewPending:
-    """The pool took a transaction."""
-
-    tx_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """Blocks were taken back, newest first: `revert` or `reorg`."""
-
-    blocks: tuple[NewHead, ...]
-
-
-Event: TypeAlias = NewHead | NewPending | Removed
-
-
-class Chain(Protocol):
-    """What JSON-RPC and the command line see."""
+        Raises:
+            NodeMisconfigured: its file is in use, damaged, of another version or another genesis.
+        """
+        by_address = {bytes.fromhex(spc.address[2:]): spc for spc in spcs}
+        if set(by_address) != set(genesis.spcs):
+            raise ValueError("the precompiles are not those of the genesis")
+        self.genesis, self.chain_id, self.coinbase = genesis, genesis.chain_id, genesis.producer
+        self.producer_key = producer_key
+        engine = engine or OsakaEngine()
+        store = ChainStore(path)
+        try:
+            self.ledger = Ledger(store, genesis, engine)
+        except BaseException:
+            store.close()
+            raise
+        duties = Duties(engine, genesis.producer, producer_key, store)
+        self._executor = Executor(engine, self.chain_id, self.coinbase, by_address, store, duties.find, budget_s)
+        self._calls = Calls(engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded)
+        self.pool = Pool(self._read_nonce)
+        self._listeners = Listeners()
+        self._clock = clock
+        self._pending: tuple[tuple[bytes, int], Proposal] | None = None
+        self.dev = DevControls(self, genesis.block_time_s)
 
     @property
-    def chain_id(self) -> int: ...
-    @property
-    def coinbase(self) -> bytes: ...
-    @property
-    def head(self) -> Block: ...
-    @property
-    def pool(self) -> PoolView: ...
-    @property
-    def dev(self) -> DevControls:
-        """Time, mining on demand, impersonation and writes to the state: for development alone."""
-        ...
+    def head(self) -> Block:
+        return self.ledger.head
 
-    def block_by_number(self, number: int) -> Block | None: ...
-    def block_by_hash(self, block_hash: bytes) -> Block | None: ...
+    @property
+    def next_base_fee(self) -> int:
+        """Wei per gas, of the next block."""
+        chosen = self.dev.next_base_fee
+        return compute_base_fee(self.head.header) if chosen is None else chosen
+
+    def close(self) -> None:
+        """Release the file. What was acknowledged is on disk already."""
+        self.ledger.close()
+
+    # What is there
+
+    def block_by_number(self, number: int) -> Block | None:
+        return self.ledger.block(number)
+
+    def block_by_hash(self, block_hash: bytes) -> Block | None:
+        return self.ledger.block_by_hash(block_hash)
+
     def pending_block(self) -> Block:
-        """What the next block would be now; its header's roots are as they would be."""
-        ...
+        """What the next block would be now."""
+        return self._propose_pending().block
 
-    def transaction(self, tx_hash: bytes) -> MinedTransaction | None: ...
-    def receipt(self, tx_hash: bytes) -> Receipt | None: ...
-    def receipts(self, block: Block) -> tuple[Receipt, ...]: ...
+    def transaction(self, tx_hash: bytes) -> MinedTransaction | None:
+        return self.ledger.transaction(tx_hash)
+
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        mined = self.transaction(tx_hash)
+        return None if mined is None else self.receipts(mined.block)[mined.index]
+
+    def receipts(self, block: Block) -> tuple[Receipt, ...]:
+        return self.ledger.receipts(block)
+
     def logs(
         self,
         from_block: int,
@@ -115,43 +138,21 @@ class Chain(Protocol):
         topics: Sequence[Sequence[bytes]],
         limit: int,
     ) -> list[LogEntry]:
-        """In chain order, both ends included. No addresses: of any; `topics[i]` empty: any at that place.
+        """In chain order, both ends included, `limit` at most. No addresses: of any; `topics[i]` empty: any there."""
+        return self.ledger.logs(from_block, to_block, addresses, topics, limit)
 
-        Raises:
-            InvalidInput: `logs.too_many`: more than `limit`.
-        """
-        ...
-
-    def state(self, at: At) -> StateView:
+    def state(self, at: At) -> State:
         """
         Raises:
             StateUnavailable: no such block, or older than the last 128.
         """
-        ...
+        return self._read_place(at)[0]
 
     def next_nonce(self, address: bytes) -> int:
-        """With what waits in the pool: `eth_getTransactionCount(…, "pending")`."""
-        ...
+        """With what waits in the pool."""
+        return self.pool.next_nonce(address)
 
-    def submit(self, raw: bytes) -> bytes:
-        """Take a signed transaction; the answer is its hash. With automine on it is in a block on return.
-
-        Raises:
-            TxRejected: with the wording that wallets know.
-        """
-        ...
-
-    def submit_many(self, raws: Sequence[bytes]) -> list[bytes | Exception]:
-        """The same for several, in one block where they fit; an error stands in the place of what was refused."""
-        ...
-
-    def submit_request(self, request: CallRequest) -> bytes:
-        """`eth_sendTransaction` of an impersonated account: no signature.
-
-        Raises:
-            TxRejected: as `submit`; `tx.unknown_account` where its sender is not impersonated.
-        """
-        ...
+    # Calls
 
     def call(
         self,
@@ -163,79 +164,204 @@ class Chain(Protocol):
     ) -> CallResult:
         """
         Raises:
-            StateUnavailable, CallFailed: it could not even begin.
+            StateUnavailable: as `state`.
+            CallFailed: it could not even begin.
         """
-        ...
+        state, env = self._read_place(at)
+        return self._calls.call(request, state, env, overrides, block_override, tracer)
 
     def estimate(self, request: CallRequest, at: At, overrides: Mapping[bytes, AccountOverride] | None = None) -> int:
-        """The least gas limit with which it succeeds.
+        """A gas limit with which it succeeds.
 
         Raises:
-            StateUnavailable, CallFailed: with the revert's data where it fails with any gas.
+            StateUnavailable: as `state`.
+            CallFailed: with the revert's data where it fails with any gas.
         """
-        ...
+        return self._calls.estimate(request, *self._read_place(at), overrides)
 
-    def access_list(self, request: CallRequest, at: At) -> tuple[tuple[Access, ...], CallResult]: ...
+    def access_list(self, request: CallRequest, at: At) -> tuple[tuple[Access, ...], CallResult]:
+        """Raises as `call`."""
+        return self._calls.access_list(request, *self._read_place(at))
+
     def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
         """Execute a mined transaction again where it stood; None where there is none.
 
         Raises:
             StateUnavailable: its block is too old.
         """
-        ...
+        mined = self.transaction(tx_hash)
+        return None if mined is None else self._calls.trace(mined, tracer)
 
-    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call back with every event, on the engine's thread; the answer ends it."""
-        ...
+    # Transactions
 
-    def export(self, from_block: int, to_block: int) -> Iterator[bytes]:
-        """Blocks with their records, one encoded item each."""
-        ...
+    def submit(self, raw: bytes) -> bytes:
+        """Take a signed transaction; the answer is its hash. With automine on it is in a block on return.
 
-    def import_block(self, encoded: bytes) -> Block:
-        """Execute a block of another producer and add it.
+        Raises:
+            TxRejected: with the wording that wallets know.
+        """
+        (result,) = self.submit_many([raw])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def submit_many(self, raws: Sequence[bytes]) -> list[bytes | Exception]:
+        """The same for several, in one block where they fit; an error stands in the place of what was refused."""
+        results: list[bytes | Exception] = []
+        for raw in raws:
+            try:
+                results.append(self._admit(read_transaction(raw, self.chain_id)))
+            except TxRejected as error:
+                results.append(error)
+        self._automine()
+        return results
+
+    def submit_request(self, request: CallRequest) -> bytes:
+        """Take a transaction of an impersonated account, unsigned.
+
+        Raises:
+            TxRejected: as `submit`; `tx.unknown_account`: its sender is not impersonated.
+            CallFailed: no gas was given, and none is enough.
+        """
+        tx_hash = self._admit(self.dev.build_transaction(request))
+        self._automine()
+        return tx_hash
+
+    def send_as_producer(self, to: bytes, data: bytes, gas: int) -> bytes:
+        """Sign with the producer's key, and let it wait for a block like any other.
+
+        Raises:
+            TxRejected: as `submit`.
+        """
+        if self.producer_key is None:
+            raise TxRejected("tx.unknown_account", "this node is no producer")
+        fee = 2 * self.next_base_fee
+        nonce = self.pool.next_nonce(self.coinbase)
+        transaction = sign_transaction(
+            FEE_MARKET, self.producer_key, chain_id=self.chain_id, nonce=nonce, gas=gas, max_fee=fee, to=to, data=data
+        )
+        return self.submit(transaction.raw)
+
+    # Blocks
+
+    def mine(self, timestamp: int | None = None) -> Block:
+        """Make a block of what waits and add it."""
+        proposal = self.prepare_proposal(timestamp)
+        self.finalize(proposal)
+        return proposal.block
+
+    def mine_empty(self, timestamp: int) -> Block:
+        """Make a block that takes nothing from the pool."""
+        env = self._executor.build_next_env(self.ledger.parent, timestamp)
+        proposal = self._executor.prepare_proposal(self.ledger.parent, env, Pool(self.next_nonce))
+        self.finalize(proposal)
+        return proposal.block
+
+    def readmit(self, transaction: Transaction) -> None:
+        """Let a transaction of a block that was taken back wait again, if it still can."""
+        with suppress(TxRejected):
+            self._admit(transaction)
+
+    def read_clock(self) -> int:
+        return int(self._clock())
+
+    def prepare_proposal(self, timestamp: int | None = None) -> Proposal:
+        """A block of what waits in the pool."""
+        return self._executor.prepare_proposal(self.ledger.parent, self._build_env(timestamp), self.pool)
+
+    def process_proposal(self, block: Block) -> Proposal:
+        """Execute a block of another producer.
 
         Raises:
             BlockRejected: with the first difference.
         """
-        ...
+        return self._executor.process_proposal(self.ledger.parent, block)
 
-    def close(self) -> None: ...
+    def finalize(self, proposal: Proposal) -> None:
+        """Add a block. It is on disk on return."""
+        receipts = self.ledger.append(proposal)
+        for transaction in proposal.refused:
+            self.pool.drop(transaction.hash)
+        self.pool.forget_used({transaction.sender for transaction in proposal.block.transactions})
+        self.dev.note_block()
+        self._listeners.tell(NewHead(proposal.block, receipts))
 
+    def export(self, from_block: int, to_block: int) -> Iterator[bytes]:
+        """Blocks with their records, one encoded item each."""
+        for number in range(from_block, to_block + 1):
+            block = self.block_by_number(number)
+            if block is None:
+                return
+            yield encode_block(block)
 
-class DevControls(Protocol):
-    """What tests do to a chain and no real one allows."""
+    def import_block(self, encoded: bytes) -> Block:
+        """Execute a block of another producer and add it. One that is here already is passed over.
 
-    automine: bool
-    """A block for each transaction, at once."""
-    interval_s: float
-    """Seconds between blocks, 0 for none: whoever runs the chain calls `mine` at this pace."""
-
-    def mine(self, blocks: int = 1, timestamp: int | None = None) -> list[Block]: ...
-    def set_next_timestamp(self, timestamp: int) -> None:
-        """
         Raises:
-            InvalidInput: `timestamp.past`: not after the head's.
+            BlockRejected: with the first difference.
         """
-        ...
+        try:
+            block = decode_block(encoded, self.chain_id)
+        except (RlpError, TransactionInvalid) as error:
+            raise BlockRejected("block.malformed", f"this is no block: {error}") from None
+        ours = self.block_by_number(block.number)
+        if ours is not None and ours.hash == block.hash:
+            return block
+        self.finalize(self.process_proposal(block))
+        return block
 
-    def increase_time(self, seconds: int) -> int:
-        """The clock's whole offset, in seconds."""
-        ...
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call back with every event, on the thread that runs the chain; the answer ends it."""
+        return self._listeners.add(callback)
 
-    def set_next_base_fee(self, base_fee: int) -> None: ...
-    def snapshot(self) -> int: ...
-    def revert(self, snapshot_id: int) -> bool:
-        """False where there is no such snapshot; it and later ones are used up."""
-        ...
+    def tell(self, event: Event) -> None:
+        self._listeners.tell(event)
 
-    def reorg(self, depth: int) -> list[Block]:
-        """Replace the last blocks by as many empty ones; their transactions wait again."""
-        ...
+    def _read_nonce(self, address: bytes) -> int:
+        return self.ledger.head_state.nonce(address)
 
-    def impersonate(self, address: bytes) -> None: ...
-    def stop_impersonating(self, address: bytes) -> None: ...
-    def set_balance(self, address: bytes, balance: int) -> None: ...
-    def set_nonce(self, address: bytes, nonce: int) -> None: ...
-    def set_code(self, address: bytes, code: bytes) -> None: ...
-    def set_storage(self, address: bytes, slot: bytes, word: bytes) -> None: ...
+    def _admit(self, transaction: Transaction) -> bytes:
+        check_transaction(transaction, self.ledger.head_state, self.head.header.gas_limit)
+        base_fee = self.next_base_fee
+        if self.dev.automine and transaction.max_fee < base_fee:
+            message = (
+                f"max fee per gas less than block base fee: maxFeePerGas: {transaction.max_fee}, baseFee: {base_fee}"
+            )
+            raise TxRejected("tx.fee_below_base_fee", message)
+        self.pool.add(transaction)
+        self._listeners.tell(NewPending(transaction.hash))
+        return transaction.hash
+
+    def _automine(self) -> None:
+        while self.dev.automine and self.producer_key is not None and self.pool.has_payable(self.next_base_fee):
+            before = len(self.pool)
+            self.mine()
+            if len(self.pool) >= before:  # what is left fits into no block
+                return
+
+    def _build_env(self, timestamp: int | None = None) -> BlockEnv:
+        if timestamp is None:
+            timestamp = self.dev.choose_timestamp(self.read_clock())
+        return self._executor.build_next_env(self.ledger.parent, timestamp, self.dev.next_base_fee)
+
+    def _read_place(self, at: At) -> tuple[State, BlockEnv]:
+        if at == "pending":
+            if not self.pool.pending:
+                return self.ledger.head_state, self._build_env()
+            return self._propose_pending().state, self._build_env()
+        if isinstance(at, bytes):
+            block = self.block_by_hash(at)
+            if block is None:
+                raise StateUnavailable("state.unknown_block", "header for hash not found")
+            at = block.number
+        if self.block_by_number(at) is None:
+            raise StateUnavailable("state.unknown_block", "header not found")
+        return self.ledger.state(at), self._calls.describe(at)
+
+    def _propose_pending(self) -> Proposal:
+        """Recorded precompiles are not run for it: what they cost is paid once, in the block."""
+        key = (self.head.hash, self.pool.version)
+        if self._pending is None or self._pending[0] != key:
+            proposal = self._executor.prepare_proposal(self.ledger.parent, self._build_env(), self.pool, Unanswered())
+            self._pending = (key, proposal)
+        return self._pending[1]

@@ -65,7 +65,8 @@ class Proof:
         storage: slot, value and proof of each slot that was asked for.
     """
 
-    account: Account
+    balance: int
+    nonce: int
     code_hash: bytes
     storage_root: bytes
     account_proof: tuple[bytes, ...]

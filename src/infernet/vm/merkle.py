@@ -110,8 +110,8 @@ def prove(node: Node | None, path: str) -> tuple[bytes, ...]:
         match node:
             case Branch() if path:
                 node, path = node.children[int(path[0], 16)], path[1:]
-            case Extension() if path.startswith(node.path):
-                node, path = node.child, path[len(node.path) :]
+            case Extension(path=prefix, child=child) if path.startswith(prefix):
+                node, path = child, path[len(prefix) :]
             case _:
                 node = None
     return tuple(proof)

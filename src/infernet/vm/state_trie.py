@@ -9,7 +9,7 @@ from immutables import Map
 
 from infernet.protocol.hashing import keccak
 from infernet.vm.engine import Account, AccountChange, Proof
-from infernet.vm.merkle import Node, compute_root, prove, update
+from infernet.vm.merkle import Node, Update, compute_root, prove, update
 from infernet.vm.rlp import encode, encode_int
 
 _NO_ACCOUNT = Account(0, 0, b"")
@@ -27,7 +27,8 @@ class StateTrie:
         return compute_root(self._accounts)
 
     def update(self, changes: Iterable[AccountChange]) -> StateTrie:
-        storages, accounts = self._storages, []
+        storages = self._storages
+        accounts: list[Update] = []
         for change in changes:
             before = storages.get(change.address)
             trie = update(before, [(_path(slot), _encode_value(after)) for slot, _, after in change.slots])
@@ -43,10 +44,11 @@ class StateTrie:
 
     def prove(self, address: bytes, account: Account | None, slots: Sequence[tuple[bytes, int]]) -> Proof:
         """For slots with their values."""
-        trie = self._storages.get(address)
+        trie, account = self._storages.get(address), account or _NO_ACCOUNT
         return Proof(
-            account=account or _NO_ACCOUNT,
-            code_hash=_hash_code((account or _NO_ACCOUNT).code),
+            balance=account.balance,
+            nonce=account.nonce,
+            code_hash=_hash_code(account.code),
             storage_root=compute_root(trie),
             account_proof=prove(self._accounts, _path(address)),
             storage=tuple((slot, value, prove(trie, _path(slot))) for slot, value in slots),

@@ -119,6 +119,32 @@ class CallTracer:
         raise AssertionError("not asked for")
 
 
+class Outermost:
+    """Passes everything on, and keeps how the outermost frame ended."""
+
+    def __init__(self, inner: Tracer) -> None:
+        self.output, self.error = b"", None  # type: tuple[bytes, str | None]
+        self.wants = inner.wants
+        self._inner = inner
+        self._depth = 0
+
+    def enter(self, frame: CallFrame) -> None:
+        self._depth += 1
+        self._inner.enter(frame)
+
+    def leave(self, frame: CallFrame) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self.output, self.error = frame.output, frame.error
+        self._inner.leave(frame)
+
+    def log(self, frame: CallFrame, log: CallLog) -> None:
+        self._inner.log(frame, log)
+
+    def step(self, step: Step) -> None:
+        self._inner.step(step)
+
+
 class StructLogger:
     """One line per instruction, as `debug_traceTransaction` without a tracer's name gives them.
 

@@ -87,7 +87,12 @@ def decode_transaction(raw: bytes, chain_id: int) -> Transaction:
     transaction = parse_transaction(raw)
     if transaction.chain_id is not None and transaction.chain_id != chain_id:
         raise TransactionInvalid(f"invalid chain id for signer: have {transaction.chain_id} want {chain_id}")
-    return replace(transaction, sender=recover_sender(transaction))
+    return with_sender(transaction, recover_sender(transaction))
+
+
+def with_sender(transaction: Transaction, sender: bytes) -> Transaction:
+    """The same, its sender taken at the caller's word."""
+    return replace(transaction, sender=sender)
 
 
 @lru_cache(maxsize=4096)
@@ -171,11 +176,16 @@ def sign_transaction(
     unsigned = Transaction(
         kind, chain_id, nonce, tip, max_fee, gas, to, value, data, access_list, authorizations, 0, 0, 0, b"", b"", b""
     )
-    key = coincurve.PrivateKey(private_key)
-    signature = key.sign_recoverable(compute_signing_hash(unsigned), hasher=None)
+    signature = coincurve.PrivateKey(private_key).sign_recoverable(compute_signing_hash(unsigned), hasher=None)
     v = signature[64] + (35 + 2 * chain_id if kind == LEGACY else 0)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-    return seal(replace(unsigned, v=v, r=r, s=s), keccak(key.public_key.format(compressed=False)[1:])[12:])
+    return seal(replace(unsigned, v=v, r=r, s=s), compute_address(private_key))
+
+
+@lru_cache(maxsize=64)
+def compute_address(private_key: bytes) -> bytes:
+    """Of the account that this key signs for."""
+    return keccak(coincurve.PrivateKey(private_key).public_key.format(compressed=False)[1:])[12:]
 
 
 def sign_authorization(private_key: bytes, *, chain_id: int, address: bytes, nonce: int) -> Authorization:
@@ -184,6 +194,21 @@ def sign_authorization(private_key: bytes, *, chain_id: int, address: bytes, non
     signature = coincurve.PrivateKey(private_key).sign_recoverable(digest, hasher=None)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     return Authorization(chain_id, address, nonce, signature[64], r, s)
+
+
+def compute_intrinsic_gas(transaction: Transaction) -> int:
+    """What is paid before the first instruction (yellow paper, g0, with EIP-2930, 3860 and 7702)."""
+    data, access = transaction.data, transaction.access_list
+    gas = 21_000 + 16 * len(data) - 12 * data.count(0)
+    if transaction.to is None:
+        gas += 32_000 + 2 * ((len(data) + 31) // 32)
+    gas += sum(2_400 + 1_900 * len(entry.slots) for entry in access)
+    return gas + 25_000 * len(transaction.authorizations)
+
+
+def compute_floor_gas(transaction: Transaction) -> int:
+    """What calldata cost at the least, however little is executed (EIP-7623)."""
+    return 21_000 + 40 * len(transaction.data) - 30 * transaction.data.count(0)
 
 
 def seal(transaction: Transaction, sender: bytes) -> Transaction:

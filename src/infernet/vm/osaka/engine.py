@@ -10,11 +10,11 @@ from ethereum.exceptions import EthereumException
 from ethereum.forks.osaka import fork, vm
 from ethereum_types.numeric import Uint
 
-from infernet.vm.engine import AccountChange, BlockEnv, Executed, TransactionRefused
+from infernet.vm.engine import AccountChange, BlockEnv, Executed, State, TransactionRefused
 from infernet.vm.osaka.call import collect_accesses, simulate
 from infernet.vm.osaka.environment import build_env, override_block, restored_on_error
 from infernet.vm.osaka.install import install
-from infernet.vm.osaka.state import OsakaState, override
+from infernet.vm.osaka.state import OsakaState, override, own
 from infernet.vm.osaka.tracing import build_log, tracing
 from infernet.vm.osaka.transactions import Running, build_spec_transaction, current
 from infernet.vm.request import AccountOverride, BlockOverride, CallRequest, CallResult
@@ -35,9 +35,9 @@ _ACCESS_ROUNDS = 8
 class OsakaBlock:
     """A block while its transactions are executed."""
 
-    def __init__(self, state: OsakaState, env: BlockEnv, host: SpcHost) -> None:
-        self._state, self._host = state, host
-        self._world = state.world()
+    def __init__(self, state: State, env: BlockEnv, host: SpcHost) -> None:
+        self._state, self._host = own(state), host
+        self._world = self._state.world()
         self._env = build_env(self._world, env, host)
         self._output = vm.BlockOutput()
         if env.hashes:
@@ -76,12 +76,12 @@ class OsakaEngine:
     def empty(self) -> OsakaState:
         return OsakaState()
 
-    def begin(self, state: OsakaState, env: BlockEnv, host: SpcHost) -> OsakaBlock:
+    def begin(self, state: State, env: BlockEnv, host: SpcHost) -> OsakaBlock:
         return OsakaBlock(state, env, host)
 
     def call(
         self,
-        state: OsakaState,
+        state: State,
         env: BlockEnv,
         host: SpcHost,
         request: CallRequest,
@@ -90,16 +90,16 @@ class OsakaEngine:
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
     ) -> CallResult:
-        world = state.world()
+        world = own(state).world()
         override(world, overrides or {})
         result, _ = simulate(build_env(world, override_block(env, block_override), host), request, tracer)
         return result
 
     def list_accesses(
-        self, state: OsakaState, env: BlockEnv, host: SpcHost, request: CallRequest
+        self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest
     ) -> tuple[tuple[Access, ...], CallResult]:
         for _ in range(_ACCESS_ROUNDS):
-            result, message = simulate(build_env(state.world(), env, host), request, None)
+            result, message = simulate(build_env(own(state).world(), env, host), request, None)
             found = collect_accesses(message, {request.sender, bytes(message.current_target), env.coinbase})
             if found == request.access_list:
                 break

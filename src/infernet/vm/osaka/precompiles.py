@@ -88,8 +88,8 @@ class EvmCall:
         return get_storage(self._env.world, self._evm.message.current_target, Bytes32(slot)).to_be_bytes32()
 
     def load_from(self, address: Address, slot: bytes) -> bytes:
-        account = SpecAddress(bytes.fromhex(address[2:]))
-        return get_storage(self._env.world, account, Bytes32(slot)).to_be_bytes32()
+        owner = SpecAddress(bytes.fromhex(address[2:]))
+        return get_storage(self._env.world, owner, Bytes32(slot)).to_be_bytes32()
 
     def store(self, slot: bytes, word: bytes) -> None:
         if self.is_static:

@@ -8,7 +8,7 @@ from ethereum_types.bytes import Bytes20, Bytes32
 from ethereum_types.numeric import U256, Uint
 from immutables import Map
 
-from infernet.vm.engine import Account, AccountChange, Proof
+from infernet.vm.engine import Account, AccountChange, Proof, State
 from infernet.vm.osaka.world import ZERO, Slots, World, get_account, get_storage, put_account
 from infernet.vm.request import AccountOverride
 from infernet.vm.state_trie import StateTrie
@@ -69,8 +69,8 @@ class OsakaState:
         override(world, overrides)
         return self.advance(world)
 
-    def compare(self, newer: OsakaState) -> tuple[AccountChange, ...]:
-        ours, theirs = self._world, newer.world()
+    def compare(self, newer: State) -> tuple[AccountChange, ...]:
+        ours, theirs = self._world, own(newer).world()
         for address in {*ours.accounts, *theirs.accounts}:
             if ours.accounts.get(address) != theirs.accounts.get(address):
                 theirs.touched.setdefault(address, set())
@@ -91,8 +91,19 @@ class OsakaState:
         return AccountChange(bytes(address), before, after, slots) if slots or before != after else None
 
 
+def own(state: State) -> OsakaState:
+    """A state that this engine made.
+
+    Raises:
+        TypeError: another did.
+    """
+    if not isinstance(state, OsakaState):
+        raise TypeError("a state of another engine")
+    return state
+
+
 def override(world: World, overrides: Mapping[bytes, AccountOverride]) -> None:
-    """Make accounts what they are to be."""
+    """Make accounts what they are to be. One that is empty has no slots."""
     for key, wanted in overrides.items():
         address = Bytes20(key)
         account = get_account(world, address)
@@ -106,7 +117,7 @@ def override(world: World, overrides: Mapping[bytes, AccountOverride]) -> None:
         slots = dict(world.storages.get(address, _NO_SLOTS)) if wanted.storage is None else {}
         for words in (wanted.storage or {}, wanted.storage_diff):
             slots.update((Bytes32(slot), U256.from_be_bytes(word)) for slot, word in words.items())
-        if wanted.storage is not None or wanted.storage_diff:
+        if address in world.accounts and (wanted.storage is not None or wanted.storage_diff):
             world.replace_slots(address, slots.items())
 
 

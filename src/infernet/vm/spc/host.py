@@ -47,6 +47,16 @@ class Live:
     def check(self, record: SpcRecord) -> None: ...
 
 
+class Unanswered:
+    """Of what is only looked at: recorded precompiles are not run, and revert."""
+
+    def take(self, spc: bytes, caller: bytes, data: bytes) -> SpcRecord | None:
+        output = encode_error("recorded precompiles are not run here: send a transaction")
+        return SpcRecord(0, spc, caller, data, output, Outcome.REVERTED, 0, 0)
+
+    def check(self, record: SpcRecord) -> None: ...
+
+
 class Replayed:
     """A follower's: the block's records, in their order. Every call must be the one that was recorded."""
 

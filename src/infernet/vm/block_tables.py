@@ -1,0 +1,164 @@
+"""Blocks, transactions, receipts and logs on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from infernet.errors import InvalidInput
+from infernet.vm.block import (
+    Block,
+    LogEntry,
+    Receipt,
+    compute_bloom,
+    compute_contract_address,
+    decode_header,
+    decode_records,
+    encode_records,
+)
+from infernet.vm.database import Database, Row
+from infernet.vm.engine import Executed
+from infernet.vm.transaction import parse_transaction, with_sender
+
+_LOG_COLUMNS = "l.address, topic0, topic1, topic2, topic3, data, l.block, b.hash, t.hash, l.tx_index, l.log_index"
+_LOG_TABLES = (
+    "logs l JOIN blocks b ON b.number = l.block JOIN transactions t ON t.block = l.block AND t.tx_index = l.tx_index"
+)
+_MAX_VALUES = 30_000
+"""Of one query's conditions, which SQLite bounds."""
+
+
+class BlockTables:
+    """What never changes once it is written, unless its block is taken back."""
+
+    _db: Database
+
+    def read_head_number(self) -> int | None:
+        """None before the genesis block."""
+        ((number,),) = self._db.execute("SELECT max(number) FROM blocks")
+        return None if number is None else int(number)
+
+    def read_block(self, number: int) -> Block | None:
+        rows = self._db.execute("SELECT header, records FROM blocks WHERE number = ?", (number,))
+        if not rows:
+            return None
+        header, records = rows[0]
+        transactions = self._db.execute(
+            "SELECT raw, sender FROM transactions WHERE block = ? ORDER BY tx_index", (number,)
+        )
+        return Block(
+            decode_header(header),
+            tuple(with_sender(parse_transaction(raw), sender) for raw, sender in transactions),
+            decode_records(records) if records else (),
+        )
+
+    def find_block(self, block_hash: bytes) -> int | None:
+        """Its number."""
+        rows = self._db.execute("SELECT number FROM blocks WHERE hash = ?", (block_hash,))
+        return rows[0][0] if rows else None
+
+    def find_transaction(self, tx_hash: bytes) -> tuple[int, int] | None:
+        """Block and index."""
+        rows = self._db.execute("SELECT block, tx_index FROM transactions WHERE hash = ?", (tx_hash,))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def read_hashes(self, below: int, count: int) -> list[bytes]:
+        """Of the last so many blocks before this number, oldest first."""
+        rows = self._db.execute(
+            "SELECT hash FROM blocks WHERE number < ? AND number >= ? ORDER BY number", (below, below - count)
+        )
+        return [row[0] for row in rows]
+
+    def read_receipts(self, block: Block) -> tuple[Receipt, ...]:
+        rows = self._db.execute(
+            "SELECT succeeded, gas_used FROM transactions WHERE block = ? ORDER BY tx_index", (block.number,)
+        )
+        logs: dict[int, list[LogEntry]] = {}
+        for log in self.read_logs(block.number, block.number, (), (), -1):
+            logs.setdefault(log.tx_index, []).append(log)
+        return build_receipts(block, [(bool(ok), gas) for ok, gas in rows], logs)
+
+    def read_logs(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
+    ) -> list[LogEntry]:
+        """In chain order; -1 is no limit.
+
+        Raises:
+            InvalidInput: `logs.filter_too_large`.
+        """
+        conditions: list[str] = ["l.block BETWEEN ? AND ?"]
+        values: list[Any] = [first, last]
+        columns = ["l.address", "topic0", "topic1", "topic2", "topic3"]
+        if len(topics) > 4:
+            return []
+        for column, wanted in zip(columns, [addresses, *topics], strict=False):
+            if wanted:
+                conditions.append(f"{column} IN ({','.join('?' * len(wanted))})")
+                values += wanted
+        if topics:  # a filter of n topics wants n at least, whatever they are
+            conditions.append(f"topic{len(topics) - 1} IS NOT NULL")
+        if len(values) > _MAX_VALUES:
+            raise InvalidInput("logs.filter_too_large", f"a filter names at most {_MAX_VALUES} addresses and topics")
+        where = " AND ".join(conditions)
+        statement = f"SELECT {_LOG_COLUMNS} FROM {_LOG_TABLES} WHERE {where} ORDER BY l.block, l.log_index LIMIT ?"  # noqa: S608
+        return [_build_log(row) for row in self._db.execute(statement, (*values, limit))]
+
+    def _write_block(self, block: Block, executed: Sequence[Executed], undo: bytes) -> None:
+        records = encode_records(block.records) if block.records else b""
+        self._db.execute(
+            "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", (block.number, block.hash, block.header.rlp, records, undo)
+        )
+        self._db.execute_many(
+            "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (block.number, index, tx.hash, tx.sender, tx.raw, done.succeeded, done.gas_used)
+                for index, (tx, done) in enumerate(zip(block.transactions, executed, strict=True))
+            ),
+        )
+        logs = [(index, log) for index, done in enumerate(executed) for log in done.logs]
+        self._db.execute_many(
+            "INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (block.number, at, index, log.address, *(*log.topics, None, None, None, None)[:4], log.data)
+                for at, (index, log) in enumerate(logs)
+            ),
+        )
+
+    def _delete_blocks(self, above: int) -> None:
+        for table, column in (("blocks", "number"), ("transactions", "block"), ("logs", "block")):
+            self._db.execute(f"DELETE FROM {table} WHERE {column} > ?", (above,))  # noqa: S608
+
+
+def build_receipts(
+    block: Block, outcomes: Sequence[tuple[bool, int]], logs: dict[int, list[LogEntry]]
+) -> tuple[Receipt, ...]:
+    """From whether each transaction succeeded and its gas, and the logs by its index."""
+    receipts, cumulative = [], 0
+    for index, (tx, (succeeded, gas_used)) in enumerate(zip(block.transactions, outcomes, strict=True)):
+        cumulative += gas_used
+        entries = tuple(logs.get(index, ()))
+        receipts.append(
+            Receipt(
+                tx_hash=tx.hash,
+                tx_index=index,
+                type=tx.type,
+                block_number=block.number,
+                block_hash=block.hash,
+                sender=tx.sender,
+                to=tx.to,
+                contract_address=compute_contract_address(tx.sender, tx.nonce) if tx.to is None else None,
+                succeeded=succeeded,
+                gas_used=gas_used,
+                cumulative_gas_used=cumulative,
+                effective_gas_price=tx.effective_price(block.header.base_fee),
+                logs=entries,
+                bloom=compute_bloom([(log.address, log.topics) for log in entries]),
+            )
+        )
+    return tuple(receipts)
+
+
+def _build_log(row: Row) -> LogEntry:
+    address, topic0, topic1, topic2, topic3, data, number, block_hash, tx_hash, tx_index, log_index = row
+    topics = tuple(topic for topic in (topic0, topic1, topic2, topic3) if topic is not None)
+    return LogEntry(address, topics, data, number, block_hash, tx_hash, tx_index, log_index)

@@ -1,0 +1,200 @@
+"""What tests do to a chain and no real one allows: time, mining on demand, other people's accounts, the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from infernet.errors import InvalidInput
+from infernet.vm.block import Block
+from infernet.vm.engine import State
+from infernet.vm.events import NewHead, Removed
+from infernet.vm.request import AccountOverride, CallRequest, TxRejected
+from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
+
+if TYPE_CHECKING:
+    from infernet.vm.chain import Chain
+
+_DEFAULT_TIP = 10**9
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    number: int
+    state: State
+    waiting: tuple[Transaction, ...]
+    offset_s: int
+
+
+class DevControls:
+    """Of one chain.
+
+    Attributes:
+        automine: a block for each transaction, at once.
+        interval_s: seconds between blocks, 0 for none: whoever runs the chain calls `mine` at this pace.
+        next_base_fee: of the next block alone.
+    """
+
+    def __init__(self, chain: Chain, interval_s: float) -> None:
+        self.automine = interval_s == 0
+        self.interval_s = interval_s
+        self.next_base_fee: int | None = None
+        self._chain = chain
+        self._offset_s = 0
+        self._next_timestamp: int | None = None
+        self._impersonated: set[bytes] = set()
+        self._snapshots: dict[int, _Snapshot] = {}
+        self._counter = count(1)
+
+    def mine(self, blocks: int = 1, timestamp: int | None = None) -> list[Block]:
+        """
+        Raises:
+            InvalidInput: `timestamp.past`: not after the head's.
+        """
+        if timestamp is not None:
+            self.set_next_timestamp(timestamp)
+        return [self._chain.mine() for _ in range(blocks)]
+
+    def set_next_timestamp(self, timestamp: int) -> None:
+        """The next block's; the clock goes on from there.
+
+        Raises:
+            InvalidInput: `timestamp.past`: not after the head's.
+        """
+        head = self._chain.head.timestamp
+        if timestamp <= head:
+            raise InvalidInput("timestamp.past", f"timestamp {timestamp} is not after the last block's, {head}")
+        self._next_timestamp = timestamp
+
+    def increase_time(self, seconds: int) -> int:
+        """The clock's whole offset, in seconds."""
+        self._offset_s += seconds
+        return self._offset_s
+
+    def choose_timestamp(self, now: int) -> int:
+        """Of the next block."""
+        if self._next_timestamp is not None:
+            return self._next_timestamp
+        return max(now + self._offset_s, self._chain.head.timestamp + 1)
+
+    def note_block(self) -> None:
+        """A block was added: what was set for it is used up."""
+        if self._next_timestamp is not None:
+            self._offset_s = self._next_timestamp - self._chain.read_clock()
+        self._next_timestamp = self.next_base_fee = None
+
+    def set_next_base_fee(self, base_fee: int) -> None:
+        self.next_base_fee = base_fee
+
+    def snapshot(self) -> int:
+        """Its number."""
+        ledger, pool = self._chain.ledger, self._chain.pool
+        waiting = tuple(tx for group in (pool.pending, pool.queued) for txs in group.values() for tx in txs)
+        number = next(self._counter)
+        self._snapshots[number] = _Snapshot(ledger.head.number, ledger.head_state, waiting, self._offset_s)
+        return number
+
+    def revert(self, snapshot_id: int) -> bool:
+        """False where there is no such snapshot; it and later ones are used up."""
+        snapshot = self._snapshots.get(snapshot_id)
+        if snapshot is None:
+            return False
+        self._snapshots = {number: kept for number, kept in self._snapshots.items() if number < snapshot_id}
+        self._truncate(snapshot.number, snapshot.state)
+        self._chain.pool.clear()
+        for transaction in snapshot.waiting:
+            self._chain.pool.add(transaction)
+        self._offset_s, self._next_timestamp, self.next_base_fee = snapshot.offset_s, None, None
+        return True
+
+    def reorg(self, depth: int) -> list[Block]:
+        """Replace the last blocks by as many empty ones; their transactions wait again.
+
+        Raises:
+            InvalidInput: `reorg.too_deep`.
+            StateUnavailable: the state before them is not kept.
+        """
+        number = self._chain.head.number - depth
+        if depth < 1 or number < 0:
+            raise InvalidInput("reorg.too_deep", f"there are {self._chain.head.number} blocks to replace, not {depth}")
+        removed = self._truncate(number, self._chain.ledger.state(number))
+        latest = max(entry.block.timestamp for entry in removed)
+        blocks = [self._chain.mine_empty(latest + 1 + at) for at in range(depth)]
+        for entry in reversed(removed):
+            for transaction in entry.block.transactions:
+                if transaction.sender != self._chain.coinbase:
+                    self._chain.readmit(transaction)
+        return blocks
+
+    def impersonate(self, address: bytes) -> None:
+        self._impersonated.add(address)
+
+    def stop_impersonating(self, address: bytes) -> None:
+        self._impersonated.discard(address)
+
+    def build_transaction(self, request: CallRequest) -> Transaction:
+        """The unsigned transaction of an impersonated account.
+
+        Raises:
+            TxRejected: `tx.unknown_account`.
+            CallFailed: no gas was given, and none is enough.
+        """
+        chain, sender = self._chain, request.sender
+        if sender not in self._impersonated:
+            raise TxRejected("tx.unknown_account", "unknown account")
+        tip = _DEFAULT_TIP if request.max_priority_fee is None else request.max_priority_fee
+        base_fee = chain.next_base_fee
+        unsigned = Transaction(
+            type=SET_CODE if request.authorizations else FEE_MARKET,
+            chain_id=chain.chain_id,
+            nonce=chain.next_nonce(sender) if request.nonce is None else request.nonce,
+            max_priority_fee=tip if request.max_fee is None else min(tip, request.max_fee),
+            max_fee=2 * base_fee + tip if request.max_fee is None else request.max_fee,
+            gas=chain.estimate(request, "pending") if request.gas is None else request.gas,
+            to=request.to,
+            value=request.value,
+            data=request.data,
+            access_list=request.access_list,
+            authorizations=request.authorizations,
+            v=0,
+            r=int.from_bytes(sender, "big"),
+            s=0,
+            hash=b"",
+            sender=b"",
+            raw=b"",
+        )
+        return seal(unsigned, sender)
+
+    def set_balance(self, address: bytes, balance: int) -> None:
+        self._edit(address, AccountOverride(balance=balance))
+
+    def set_nonce(self, address: bytes, nonce: int) -> None:
+        self._edit(address, AccountOverride(nonce=nonce))
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        self._edit(address, AccountOverride(code=code))
+
+    def set_storage(self, address: bytes, slot: bytes, word: bytes) -> None:
+        state = self._chain.ledger.head_state
+        if not (state.nonce(address) or state.balance(address) or state.code(address)):
+            raise InvalidInput(
+                "account.absent", f"0x{address.hex()} is no account yet: give it code or a balance first"
+            )
+        self._edit(address, AccountOverride(storage_diff={slot: word}))
+
+    def _edit(self, address: bytes, override: AccountOverride) -> None:
+        state, changes = self._chain.ledger.head_state.edit({address: override})
+        self._chain.ledger.edit(state, changes)
+        self._chain.pool.forget_used([address])
+
+    def _truncate(self, number: int, state: State) -> tuple[NewHead, ...]:
+        chain, removed = self._chain, []
+        for above in range(chain.head.number, number, -1):
+            block = chain.block_by_number(above)
+            if block is not None:
+                removed.append(NewHead(block, chain.receipts(block)))
+        chain.ledger.truncate(number, state)
+        if removed:
+            chain.tell(Removed(tuple(removed)))
+        return tuple(removed)

@@ -1,0 +1,204 @@
+"""Makes blocks and checks those of others, in the shape of ABCI 2.0: prepare a proposal, process a proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import structlog
+
+from infernet.errors import InfernetError, InvalidInput
+from infernet.vm.block import Block, Header, SpcRecord, compute_bloom, compute_records_hash, encode_receipt
+from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, OpenBlock, State, TransactionRefused
+from infernet.vm.merkle import compute_ordered_root
+from infernet.vm.next_block import Parent, build_env, build_header
+from infernet.vm.pool import Pool
+from infernet.vm.spc.call import Blobs, Spc
+from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
+from infernet.vm.transaction import Transaction
+
+log = structlog.get_logger()
+_LEAST_GAS = 21_000
+
+
+class BlockRejected(InvalidInput):
+    """A block of another producer that does not follow from its parent; the message names the first difference."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A block and what it leads to. Nothing of it is kept until it is finalized.
+
+    Attributes:
+        refused: transactions of the pool that turned out not to be possible.
+        blobs: what precompiles put.
+    """
+
+    block: Block
+    executed: tuple[Executed, ...]
+    state: State
+    changes: tuple[AccountChange, ...]
+    blobs: Mapping[bytes, bytes]
+    refused: tuple[Transaction, ...] = ()
+
+
+class Executor:
+    """Executes the blocks of one chain.
+
+    Args:
+        find_duty: the transaction that a block must begin with, None where nothing is due.
+        budget_s: after so many seconds no more transactions are taken from the pool.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        chain_id: int,
+        coinbase: bytes,
+        spcs: Mapping[bytes, Spc],
+        blobs: Blobs,
+        find_duty: Callable[[State, BlockEnv], Transaction | None],
+        budget_s: float,
+    ) -> None:
+        self._engine, self._chain_id, self._coinbase = engine, chain_id, coinbase
+        self._spcs, self._blobs = spcs, blobs
+        self._find_duty, self._budget_s = find_duty, budget_s
+
+    def open_host(self, answers: Answers | None = None) -> SpcHost:
+        return SpcHost(self._spcs, self._blobs, answers)
+
+    def build_next_env(self, parent: Parent, timestamp: int, base_fee: int | None = None) -> BlockEnv:
+        """The block after `parent`."""
+        return build_env(parent, self._chain_id, self._coinbase, timestamp, base_fee)
+
+    def prepare_proposal(self, parent: Parent, env: BlockEnv, pool: Pool, answers: Answers | None = None) -> Proposal:
+        """A block of what waits, as much as fits."""
+        host = self.open_host(answers)
+        open_block = self._engine.begin(parent.state, env, host)
+        duty = self._find_duty(parent.state, env)
+        taken: list[tuple[Transaction, Executed]] = []
+        if duty is not None:
+            taken.append((duty, open_block.execute(duty)))
+        refused = self._fill(open_block, env, pool, taken)
+        return self._close(env, parent, open_block, host, taken, refused)
+
+    def process_proposal(self, parent: Parent, block: Block) -> Proposal:
+        """Execute a block of another producer again.
+
+        Raises:
+            BlockRejected: it is not what its parent, its transactions and its records lead to.
+        """
+        header = block.header
+        if header.timestamp <= parent.block.timestamp:
+            raise _reject(block, f"timestamp {header.timestamp} is not after its parent's {parent.block.timestamp}")
+        env = self.build_next_env(parent, header.timestamp)
+        _compare(block, build_header(env, parent), ("parent_hash", "number", "gas_limit", "base_fee", "coinbase"))
+        answers = Replayed(block.records)
+        host = self.open_host(answers)
+        open_block = self._engine.begin(parent.state, env, host)
+        self._check_duty(block, self._find_duty(parent.state, env))
+        taken = []
+        for index, transaction in enumerate(block.transactions):
+            try:
+                taken.append((transaction, open_block.execute(transaction)))
+            except TransactionRefused as error:
+                raise _reject(block, f"transaction {index} is not possible: {error}") from None
+            except RecordMismatch as error:
+                raise _reject(block, f"transaction {index}, {error}") from None
+        try:
+            answers.finish()
+        except RecordMismatch as error:
+            raise _reject(block, str(error)) from None
+        proposal = self._close(env, parent, open_block, host, taken, (), records=block.records)
+        _compare(block, proposal.block.header, tuple(Header.__dataclass_fields__))
+        return proposal
+
+    def _fill(
+        self, block: OpenBlock, env: BlockEnv, pool: Pool, taken: list[tuple[Transaction, Executed]]
+    ) -> tuple[Transaction, ...]:
+        deadline = perf_counter() + self._budget_s
+        skipped: set[bytes] = set()
+        refused: list[Transaction] = []
+        for transaction in pool.select(env.base_fee, skipped):
+            room = env.gas_limit - block.gas_used
+            if room < _LEAST_GAS or perf_counter() > deadline:
+                break
+            if transaction.gas > room:
+                skipped.add(transaction.sender)
+                continue
+            done = _try(block, transaction)
+            if done is None:
+                refused.append(transaction)
+                skipped.add(transaction.sender)
+            else:
+                taken.append((transaction, done))
+        return tuple(refused)
+
+    def _close(
+        self,
+        env: BlockEnv,
+        parent: Parent,
+        open_block: OpenBlock,
+        host: SpcHost,
+        taken: Sequence[tuple[Transaction, Executed]],
+        refused: tuple[Transaction, ...],
+        records: tuple[SpcRecord, ...] | None = None,
+    ) -> Proposal:
+        state, changes = open_block.finish()
+        records = tuple(host.records) if records is None else records
+        receipts, blooms, gas_used = [], 0, 0
+        for transaction, done in taken:
+            gas_used += done.gas_used
+            bloom = compute_bloom([(entry.address, entry.topics) for entry in done.logs])
+            blooms |= int.from_bytes(bloom, "big")
+            logs = [(entry.address, entry.topics, entry.data) for entry in done.logs]
+            receipts.append(encode_receipt(transaction.type, done.succeeded, gas_used, bloom, logs))
+        header = replace(
+            build_header(env, parent),
+            state_root=state.root,
+            transactions_root=compute_ordered_root([transaction.raw for transaction, _ in taken]),
+            receipts_root=compute_ordered_root(receipts),
+            bloom=blooms.to_bytes(256, "big"),
+            gas_used=gas_used,
+            extra_data=compute_records_hash(records),
+        )
+        block = Block(header, tuple(transaction for transaction, _ in taken), records)
+        executed = tuple(done for _, done in taken)
+        return Proposal(block, executed, state, changes, host.blobs.added, refused)
+
+    def _check_duty(self, block: Block, duty: Transaction | None) -> None:
+        if duty is None:
+            return
+        first = block.transactions[0] if block.transactions else None
+        wanted = ("type", "sender", "to", "data", "value", "gas", "max_fee", "nonce")
+        if first is None or any(getattr(first, name) != getattr(duty, name) for name in wanted):
+            raise _reject(block, "calls are due, and its first transaction is not the one that makes them")
+
+
+def _try(block: OpenBlock, transaction: Transaction) -> Executed | None:
+    """None where it is not possible, or breaks the engine: others must go on."""
+    try:
+        return block.execute(transaction)
+    except TransactionRefused:
+        return None
+    except InfernetError:
+        raise
+    except Exception:
+        log.exception("transaction.broke_the_engine", tx="0x" + transaction.hash.hex())
+        return None
+
+
+def _compare(block: Block, ours: Header, names: Sequence[str]) -> None:
+    for name in names:
+        theirs, mine = getattr(block.header, name), getattr(ours, name)
+        if theirs != mine:
+            raise _reject(block, f"{name} is {_show(theirs)}, here it is {_show(mine)}")
+
+
+def _reject(block: Block, what: str) -> BlockRejected:
+    return BlockRejected("block.rejected", f"block {block.number} (0x{block.hash.hex()}): {what}")
+
+
+def _show(value: object) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
