@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from parrot import Parrot
 from small_server import Reply, Seen, SmallServer, serve
 
 from infernet.protocol.abi_codec import decode_abi, encode_abi
@@ -23,21 +24,6 @@ from infernet.vm.spc.prices import Limits, Prices
 PRICES = Prices()
 KEY = "sk-very-secret"
 OUTPUTS = ["string", "uint32", "uint32"]
-
-
-class Parrot:
-    """An engine in this process: says the last words again."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def complete(self, prompt: str, max_tokens: int, seed: int) -> Completion:
-        self.asked += 1
-        words = prompt.split()
-        return Completion(" ".join(words[-max_tokens:]), len(words), min(max_tokens, len(words)))
-
-    def chat(self, turns: Sequence[Turn], max_tokens: int, seed: int) -> Completion:
-        return self.complete(turns[-1].content, max_tokens, seed)
 
 
 class Says:
