@@ -7,13 +7,15 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def _parse_address(value: str) -> Address:
@@ -30,30 +32,32 @@ _DAY_S = 86_400
 AddressField = Annotated[str, AfterValidator(_parse_address)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a settings file: it knows all of its keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AccountSettings(_Section):
+class AccountSettings(Section):
     """The account that delivers."""
 
     keystore: Path = Path("node.keystore.json")
     password_file: Path | None = None
 
 
-class JournalSettings(_Section):
+class JournalSettings(Section):
     """The node's memory."""
 
     path: Path = Path("journal.sqlite")
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """Where models are kept."""
 
     store: Path = Path("models")
 
 
-class ApiSettings(_Section):
+class ApiSettings(Section):
     """The HTTP API. Port 0 takes a free one."""
 
     enabled: bool = True
@@ -61,14 +65,14 @@ class ApiSettings(_Section):
     port: int = Field(default=4000, ge=0, le=65535)
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What the node says on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
 
 
-class PolicySettings(_Section):
+class PolicySettings(Section):
     """Whom the node serves, and how it shares work with others; see `protocol.decision.Policy`."""
 
     allowed_owners: tuple[AddressField, ...] = ()
@@ -81,7 +85,7 @@ class PolicySettings(_Section):
     verifiers: tuple[AddressField, ...] = ()
 
 
-class ChainSettings(_Section):
+class ChainSettings(Section):
     """One chain, one Coordinator."""
 
     rpc_url: str
@@ -93,7 +97,7 @@ class ChainSettings(_Section):
     max_fee_wei: int | None = Field(default=None, gt=0, lt=_SQL_LIMIT)
 
 
-class ContainerSettings(_Section):
+class ContainerSettings(Section):
     """One container that the node serves. A model is served under its own name unless `id` says otherwise."""
 
     id: str | None = Field(default=None, pattern=r"^[^,\s]+$")
@@ -109,7 +113,7 @@ class ContainerSettings(_Section):
         return self.id or self.model or ""
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole file."""
 
     account: AccountSettings = AccountSettings()
@@ -129,21 +133,34 @@ def read_settings(path: Path) -> Settings:
         NodeMisconfigured: the file is missing or no TOML; a key is unknown (the nearest known one is named), a value
             is of the wrong kind, two parts do not go together.
     """
+    settings = read_toml(path, Settings, made_by="infernet init")
+    try:
+        _check(settings)
+        return _anchor(settings, path.parent)
+    except _Contradiction as error:
+        raise NodeMisconfigured("config.invalid", f"{path}: {error}", key=error.key) from error
+
+
+def read_toml(path: Path, kind: type[M], *, made_by: str) -> M:
+    """What a file of the user's holds.
+
+    Args:
+        made_by: the command that writes such a file.
+
+    Raises:
+        NodeMisconfigured: as `read_settings`.
+    """
     try:
         parsed = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise NodeMisconfigured("config.missing", f"there is no {path}: make one with 'infernet init'") from error
+        raise NodeMisconfigured("config.missing", f"there is no {path}: make one with '{made_by}'") from error
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise NodeMisconfigured("config.unreadable", f"{path} cannot be read as TOML: {reason}") from error
     try:
-        settings = Settings.model_validate_json(json.dumps(parsed, default=str), strict=True)  # as JSON: "1" is no 1
-        _check(settings)
-        return _anchor(settings, path.parent)
+        return kind.model_validate_json(json.dumps(parsed, default=str), strict=True)  # as JSON: "1" is no 1
     except ValidationError as error:
-        raise _explain(path, error) from error
-    except _Contradiction as error:
-        raise NodeMisconfigured("config.invalid", f"{path}: {error}", key=error.key) from error
+        raise _explain(path, kind, error) from error
 
 
 class _Contradiction(Exception):
@@ -152,16 +169,16 @@ class _Contradiction(Exception):
         self.key = key
 
 
-def _explain(path: Path, error: ValidationError) -> NodeMisconfigured:
+def _explain(path: Path, kind: type[BaseModel], error: ValidationError) -> NodeMisconfigured:
     """The first thing that is wrong, in one line; a mistyped key before what is missing because of it."""
     first = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return _explain_unknown(path, place, first["loc"])
+        return _explain_unknown(path, kind, place, first["loc"])
     if first["type"] == "missing":
         return NodeMisconfigured("config.invalid", f"{path}: the key {place} is missing: add it", key=place)
     reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if place in ("chains", "containers"):
+    if place in ("chains", "containers", "llm"):
         reason = f"write it as one [[{place}]] table or more"
     return NodeMisconfigured("config.invalid", f"{path}: {place} is wrong: {reason}", key=place)
 
@@ -169,16 +186,18 @@ def _explain(path: Path, error: ValidationError) -> NodeMisconfigured:
 _REASONS = {"tuple_type": "write a list", "model_type": "write a table"}
 
 
-def _explain_unknown(path: Path, place: str, location: tuple[int | str, ...]) -> NodeMisconfigured:
-    key, known = str(location[-1]), _known_keys(location)
+def _explain_unknown(
+    path: Path, kind: type[BaseModel], place: str, location: tuple[int | str, ...]
+) -> NodeMisconfigured:
+    key, known = str(location[-1]), _known_keys(kind, location)
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
     return NodeMisconfigured("config.unknown_key", f"{path}: unknown key {place!r}; {hint}", key=place)
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+def _known_keys(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section that a key stands in; the numbers in its place count tables of one kind."""
-    section: Any = Settings
+    section: Any = kind
     for part in location[:-1]:
         if isinstance(part, str):
             annotation = section.model_fields[part].annotation
