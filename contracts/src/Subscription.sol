@@ -99,7 +99,7 @@ library SubscriptionLib {
     bytes32 internal constant TYPEHASH = keccak256(TYPE);
 
     bytes32 internal constant DELEGATE_TYPEHASH =
-        keccak256(bytes.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
+        keccak256(abi.encodePacked("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
 
     /// @dev The struct's size in memory, in calldata and in ABI encoding: all of it is static, 21 words.
     uint256 private constant SIZE = 672;
