@@ -59,6 +59,7 @@ check: setup  ## Format, lint, types, layers, generated files
 	$(BIN)/lint-imports --no-cache
 	contracts/tools/forge fmt --check
 	contracts/tools/export --check
+	$(BIN)/python tools/suite.py --check
 	$(BIN)/python tools/docs.py --check
 
 bench: setup  ## Measure, and write docs/benchmarks.md
@@ -67,8 +68,9 @@ bench: setup  ## Measure, and write docs/benchmarks.md
 docs: setup  ## Generate the reference pages in docs/
 	$(BIN)/python tools/docs.py
 
-artifacts: setup  ## Compile the contracts and write their ABI and bytecode into the package
+artifacts: setup  ## Compile the contracts and write their ABI and bytecode into the packages
 	contracts/tools/export
+	$(BIN)/python tools/suite.py
 
 lock: $(VENV)/.installed  ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --all-extras --group dev \
