@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @dev The cheat codes of forge that `InfernetTest` uses.
+/// @notice The cheat codes of forge that `InfernetTest` uses.
 interface Cheats {
     enum CallerMode {
         None,

@@ -37,6 +37,7 @@ contract InfernetSuite {
     /// @notice Tells forge that this is not to be deployed.
     bool public constant IS_TEST = true;
 
+    /// @notice The contract does not stand where it should: this is not the chain's deployment proxy.
     error NotDeployed(address expected);
 
     /// @notice Deploys what is not there yet.

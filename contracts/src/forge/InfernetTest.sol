@@ -9,10 +9,13 @@ import {Infernet, InfernetSuite} from "./InfernetSuite.sol";
 
 /// @notice A request as nodes see it in `SubscriptionCreated`.
 struct Request {
+    /// The terms, as a delivery needs them.
     Subscription terms;
+    /// Name of the container, or a chain "A,B,C".
     string container;
     /// Empty in pull mode: see `InfernetTest.features`.
     bytes features;
+    /// Empty where the terms name no verifier.
     bytes verifierParams;
 }
 
@@ -20,19 +23,23 @@ struct Request {
 struct Delivery {
     /// Zero: whoever was last given the id.
     address owner;
+    /// The subscription.
     uint32 id;
     /// 0: the current one.
     uint32 interval;
     /// Zero: `Infernet.NODE`.
     address node;
+    /// The model's output.
     bytes output;
+    /// Empty where no verifier wants one.
     bytes proof;
 }
 
 /// @title InfernetTest
 /// @notice For forge tests of consumers: puts the contracts of Infernet into the test's chain and plays the node.
-/// @dev The contracts are the real ones, at the addresses in `Infernet`: `new MyConsumer(address(Infernet.COORDINATOR))`.
-/// Stands beside forge-std (`contract MyTest is Test, InfernetTest`) or alone.
+/// @dev The contracts are the real ones, at the addresses in `Infernet`: `new
+/// MyConsumer(address(Infernet.COORDINATOR))`. Stands beside forge-std (`contract MyTest is Test, InfernetTest`) or
+/// alone.
 /// - What was asked is read from the logs, which are recorded from the start. Call `recordedLogs` where you would call
 ///   `vm.recordLogs` and `vm.getRecordedLogs`: a request that those take away before a function of this contract has
 ///   seen it cannot be answered any more (`NotSeen`).
