@@ -102,13 +102,16 @@ library SubscriptionLib {
     /// @notice Ids of delegated subscriptions carry this bit; the rest of the id is the nonce.
     uint32 internal constant DELEGATED = 1 << 31;
 
+    /// @notice The EIP-712 type of the struct.
     bytes internal constant TYPE = "Subscription(address owner,bytes32 containerId,bytes32 featuresHash,"
         "uint256 frequency,uint32 period,uint40 activeAt,uint16 redundancy,uint48 maxGasPrice,uint32 maxGasLimit,"
         "uint8 mode,address node,uint96 minBond,address verifier,bytes32 verifierParams,uint96 verifierFee,"
         "address payer,address token,uint128 fee,address royaltyTo,uint16 royaltyBps,uint40 deadline)";
 
+    /// @notice Its hash.
     bytes32 internal constant TYPEHASH = keccak256(TYPE);
 
+    /// @notice The hash of the type that a signer signs.
     bytes32 internal constant DELEGATE_TYPEHASH =
         keccak256(abi.encodePacked("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
 

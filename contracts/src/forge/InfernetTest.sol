@@ -37,9 +37,8 @@ struct Delivery {
 
 /// @title InfernetTest
 /// @notice For forge tests of consumers: puts the contracts of Infernet into the test's chain and plays the node.
-/// @dev The contracts are the real ones, at the addresses in `Infernet`: `new
-/// MyConsumer(address(Infernet.COORDINATOR))`. Stands beside forge-std (`contract MyTest is Test, InfernetTest`) or
-/// alone.
+/// @dev The contracts are the real ones, at the addresses in `Infernet`: give `address(Infernet.COORDINATOR)` to your
+/// consumer. Stands beside forge-std (`contract MyTest is Test, InfernetTest`) or alone.
 /// - What was asked is read from the logs, which are recorded from the start. Call `recordedLogs` where you would call
 ///   `vm.recordLogs` and `vm.getRecordedLogs`: a request that those take away before a function of this contract has
 ///   seen it cannot be answered any more (`NotSeen`).

@@ -117,7 +117,7 @@ interface ICoordinator is ILedger {
     /// @notice More than one interval needs a period.
     error ZeroPeriod(uint256 frequency);
 
-    /// @notice No transaction has a gas price of 0 wei or less: nobody could deliver.
+    /// @notice A `maxGasPrice` of 0 wei would let nobody deliver.
     error ZeroMaxGasPrice();
 
     /// @notice `maxGasLimit` does not even cover the delivery's own gas.

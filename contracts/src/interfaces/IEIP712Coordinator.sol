@@ -5,7 +5,8 @@ import {DelegateRequest, Subscription} from "../Subscription.sol";
 import {ICoordinator} from "./ICoordinator.sol";
 
 /// @title IEIP712Coordinator
-/// @notice Subscriptions that a contract's signer creates off chain, by an EIP-712 signature.
+/// @notice The Coordinator that is deployed: also for subscriptions that a contract's signer creates off chain, by an
+/// EIP-712 signature.
 /// @dev Assumptions:
 /// - The signed message is `DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)` in the domain
 ///   name "InfernetCoordinator", version "1", this chain, this contract.
