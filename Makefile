@@ -29,8 +29,13 @@ endif
 	cd contracts && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# viem and ethers, which the execution layer is tested with.
+tests/vm/js/node_modules/.installed: tests/vm/js/package-lock.json | contracts/node_modules/.installed
+	cd tests/vm/js && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 .PHONY: help setup demo dev test test-fast test-contracts soak check bench docs artifacts lock clean
-setup: $(VENV)/.installed contracts/node_modules/.installed  ## Install everything below this folder
+setup: $(VENV)/.installed contracts/node_modules/.installed tests/vm/js/node_modules/.installed  ## Install everything below this folder
 
 demo: setup  ## A contract asks, a node answers: the whole network on this machine, in a minute
 	@$(BIN)/infernet demo
@@ -77,4 +82,4 @@ lock: $(VENV)/.installed  ## Resolve the dependencies anew
 		--python-version 3.11 pyproject.toml -o requirements.lock
 
 clean:  ## Remove what was installed and built here
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) contracts/node_modules tests/vm/js/node_modules contracts/out contracts/cache

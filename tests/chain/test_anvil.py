@@ -57,7 +57,7 @@ async def test_a_port_in_use_is_one_line_that_names_it(anvil: AnvilChain) -> Non
 async def test_a_program_that_ends_at_once_is_one_line() -> None:
     with pytest.raises(NodeMisconfigured) as caught:
         await AnvilChain(binary=Path("/bin/false")).start()
-    assert caught.value.code == "anvil.failed"
+    assert caught.value.code == "local_chain.failed"
     with pytest.raises(NodeMisconfigured):
         await AnvilChain(binary=Path("/nowhere/anvil")).start()
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import sys
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +14,7 @@ import uvicorn
 
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryLater
 from infernet.web import HttpServer, JSONResponse, Request, Response, Route, build_application, read_json
+from infernet.web.strict_json import decode_json
 
 ERRORS: dict[str, Exception] = {
     "invalid": InvalidInput("a.b", "wrong"),
@@ -47,10 +51,37 @@ async def test_json_comes_back(url: str) -> None:
     assert await fetch("POST", url + "/echo", data=b'{"a": 1}') == (200, {"a": 1})
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 900, b"1" * 999 + b"x"])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 200, b"1" * 999 + b"x", b"NaN", b'{"a": -Infinity}'])
 async def test_a_body_that_is_no_json_is_refused(url: str, body: bytes) -> None:
     status, answer = await fetch("POST", url + "/echo", data=body)
     assert (status, answer["error"]["code"]) == (400, "request.not_json")
+
+
+def test_json_that_is_nested_too_deep_is_refused_whatever_the_interpreter_allows() -> None:
+    before = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(100_000)  # as packages do that the node imports
+        for text in ("[" * 1_000_000, '{"a":' * 200_000, '["]",' * 300 + "1"):
+            with pytest.raises(InvalidInput) as caught:
+                decode_json(text)
+            assert caught.value.code == "request.too_deep"
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_json_with_many_brackets_that_are_not_nested_is_read() -> None:
+    value = [["[[[{{{", '\\"[', {"{": []}]] * 1000
+    assert decode_json(json.dumps(value)) == value
+    assert decode_json("[" * 256 + "]" * 256) is not None
+
+
+def test_strings_that_do_not_end_are_refused_at_once() -> None:
+    begin = time.monotonic()
+    with pytest.raises(InvalidInput):
+        decode_json("[" * 300 + '\\"' * 500_000)
+    with pytest.raises(InvalidInput):
+        decode_json('["[' * 300 + '\\"' * 500_000)
+    assert time.monotonic() - begin < 5
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(url: str) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infernet.errors import InfernetError, InvalidInput, JobRejected, RetryLater
+from infernet.web.strict_json import decode_json
 
 MAX_BODY_BYTES = 1_000_000
 _STATUS_OF_CODE = {
@@ -26,13 +29,30 @@ _STATUS_OF_KIND = {InvalidInput: 400, JobRejected: 422, RetryLater: 503}
 
 log = structlog.get_logger()
 
-__all__ = ["JSONResponse", "Request", "Response", "Route", "build_application", "read_json"]
+__all__ = [
+    "JSONResponse",
+    "Request",
+    "Response",
+    "Route",
+    "WebSocket",
+    "WebSocketDisconnect",
+    "WebSocketRoute",
+    "build_application",
+    "read_body",
+    "read_json",
+]
 
 
-def build_application(routes: Sequence[Route]) -> Starlette:
-    """The application of these routes."""
+def build_application(routes: Sequence[Route | WebSocketRoute], *, origins: Sequence[str] = ()) -> Starlette:
+    """The application of these routes.
+
+    Args:
+        origins: web pages that may read its answers (CORS); `*` is all of them.
+    """
+    cors = Middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["POST"], allow_headers=["*"])
     return Starlette(
         routes=list(routes),
+        middleware=[cors] if origins else [],
         exception_handlers={
             InfernetError: _answer_error,
             HTTPException: _answer_http_error,
@@ -42,21 +62,27 @@ def build_application(routes: Sequence[Route]) -> Starlette:
     )
 
 
-async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Any:
-    """The request's body, parsed.
+async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The request's body, read no further than its limit.
 
     Raises:
-        InvalidInput: `request.too_large`, `request.not_json`.
+        InvalidInput: `request.too_large`.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
             raise InvalidInput("request.too_large", f"a request has at most {max_bytes} bytes: send less")
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput("request.not_json", "the body is no JSON: send one JSON object") from error
+    return bytes(body)
+
+
+async def read_json(request: Request, max_bytes: int = MAX_BODY_BYTES) -> Any:
+    """The request's body, parsed.
+
+    Raises:
+        InvalidInput: `request.too_large`, `request.not_json`, `request.too_deep`.
+    """
+    return decode_json(await read_body(request, max_bytes))
 
 
 async def _answer_error(_: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from infernet.errors import NodeMisconfigured
 
+MAX_MESSAGE_BYTES = 1_000_000
 _BACKLOG = 1024
 
 
@@ -29,12 +30,16 @@ class HttpServer:
 
     Args:
         port: 0 takes a free one; `url` tells which.
+        max_message_bytes: of one WebSocket message.
     """
 
-    def __init__(self, application: Starlette, host: str, port: int) -> None:
+    def __init__(
+        self, application: Starlette, host: str, port: int, *, max_message_bytes: int = MAX_MESSAGE_BYTES
+    ) -> None:
         self._application = application
         self._host = host
         self._port = port
+        self._max_message_bytes = max_message_bytes
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -47,7 +52,12 @@ class HttpServer:
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
-            self._application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
+            self._application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            ws_max_size=self._max_message_bytes,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")

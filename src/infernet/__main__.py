@@ -1,0 +1,5 @@
+"""`python -m infernet`: the command line."""
+
+from infernet.cli import main
+
+main()

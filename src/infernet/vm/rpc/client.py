@@ -1,0 +1,138 @@
+"""Whom a method is answered for: what all clients share, and what is one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from infernet.vm.block import Block
+from infernet.vm.chain import Chain, Event
+from infernet.vm.request import At
+from infernet.vm.rpc.errors import exceeds, refuse
+from infernet.vm.rpc.filters import Filters
+from infernet.vm.rpc.subscriptions import Push, Subscriptions, Topic
+from infernet.vm.rpc.values import BlockId
+
+MAX_LOGS = 10_000
+MAX_SUBSCRIPTIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request or connection may ask for."""
+
+    logs: int = MAX_LOGS
+    subscriptions: int = MAX_SUBSCRIPTIONS
+
+
+class Node:
+    """A chain as its clients see it.
+
+    Args:
+        accounts: private keys by address, with which the node signs for its clients: of development alone.
+        clock: seconds, of any origin.
+        submit: gives a signed transaction to the chain, from the event loop.
+        change_pace: says that the chain's interval was set.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        accounts: Mapping[bytes, bytes],
+        limits: Limits,
+        *,
+        clock: Callable[[], float],
+        submit: Callable[[bytes], Awaitable[bytes]],
+        change_pace: Callable[[], None],
+    ) -> None:
+        self.chain = chain
+        self.accounts = accounts
+        self.limits = limits
+        self.submit = submit
+        self.change_pace = change_pace
+        self.filters = Filters(clock)
+        self.subscriptions = Subscriptions(chain)
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Listen to the chain from now on."""
+        self._unsubscribe = self.chain.subscribe(self._note)
+
+    def close(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _note(self, event: Event) -> None:
+        self.filters.note(event)
+        self.subscriptions.note(event)
+
+
+@dataclass(slots=True)
+class Client:
+    """One connection.
+
+    Attributes:
+        push: sends a notification; None where the transport cannot (HTTP).
+    """
+
+    node: Node
+    push: Push | None = None
+    subscribed: set[str] = field(default_factory=set)
+
+    @property
+    def chain(self) -> Chain:
+        return self.node.chain
+
+    def subscribe(self, topic: Topic) -> str:
+        """
+        Raises:
+            RpcError: over HTTP, or there are too many on this connection.
+        """
+        if self.push is None:
+            raise refuse("notifications not supported: connect by WebSocket")
+        if len(self.subscribed) >= self.node.limits.subscriptions:
+            raise exceeds(f"too many subscriptions: at most {self.node.limits.subscriptions} on one connection")
+        name = self.node.subscriptions.add(topic, self.push)
+        self.subscribed.add(name)
+        return name
+
+    def unsubscribe(self, name: str) -> None:
+        """
+        Raises:
+            RpcError: this connection has no such subscription.
+        """
+        if name not in self.subscribed:
+            raise refuse("subscription not found")
+        self.subscribed.remove(name)
+        self.node.subscriptions.remove(name)
+
+    def leave(self) -> None:
+        """The connection is gone."""
+        for name in self.subscribed:
+            self.node.subscriptions.remove(name)
+        self.subscribed.clear()
+
+    def find_block(self, block_id: BlockId) -> Block | None:
+        """The block of this name; `pending` is none that exists."""
+        if isinstance(block_id, bytes):
+            return self.chain.block_by_hash(block_id)
+        if isinstance(block_id, int):
+            return self.chain.block_by_number(block_id)
+        return self.chain.block_by_number(0) if block_id == "earliest" else self.chain.head
+
+    def read_place(self, block_id: BlockId) -> At:
+        """Where a call or a read of the state is to happen.
+
+        A block of the one producer is final when it is made: `safe` and `finalized` are the head.
+
+        Raises:
+            RpcError: -32000, `header not found`.
+        """
+        if block_id == "pending":
+            return "pending"
+        if block_id in ("latest", "safe", "finalized"):
+            return self.chain.head.number
+        block = self.find_block(block_id)
+        if block is None:
+            raise refuse("header not found")
+        return block.hash if isinstance(block_id, bytes) else block.number

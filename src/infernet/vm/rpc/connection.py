@@ -1,0 +1,77 @@
+"""One WebSocket: requests are answered in their order, notifications come between the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from infernet.vm.rpc.client import Client, Node
+from infernet.vm.rpc.dispatch import Dispatcher
+from infernet.web import WebSocket, WebSocketDisconnect
+
+MAX_UNSENT = 20_000
+
+
+class Connection:
+    """Serves one WebSocket.
+
+    A client that sends requests faster than it reads answers is not listened to until it has read them; one that lets
+    `max_unsent` notifications wait is disconnected.
+    """
+
+    def __init__(
+        self, socket: WebSocket, dispatcher: Dispatcher[Client], node: Node, *, max_unsent: int = MAX_UNSENT
+    ) -> None:
+        self.client = Client(node, self._push)
+        self._socket = socket
+        self._dispatcher = dispatcher
+        self._max_unsent = max_unsent
+        self._loop = asyncio.get_running_loop()
+        self._unsent: asyncio.Queue[str] = asyncio.Queue()
+        self._held: list[str] | None = None
+        self._overflowed = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Until either side ends it."""
+        await self._socket.accept()
+        tasks = [asyncio.create_task(part) for part in (self._read(), self._write(), self._overflowed.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
+            await self._socket.close(1013 if self._overflowed.is_set() else 1000)
+
+    async def _read(self) -> None:
+        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+            await self._answer(message.get("text") or message.get("bytes") or b"")
+            await self._unsent.join()
+
+    async def _answer(self, message: str | bytes) -> None:
+        """What comes of a new subscription waits until the client has been told the subscription's name."""
+        self._held = []
+        answer = await self._dispatcher.answer(message, self.client)
+        held, self._held = self._held, None
+        for text in [answer, *held]:
+            if text is not None:
+                self._unsent.put_nowait(text)
+
+    async def _write(self) -> None:
+        while True:
+            await self._socket.send_text(await self._unsent.get())
+            self._unsent.task_done()
+
+    def _push(self, text: str) -> None:
+        """From the engine's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and this connection with it
+            self._loop.call_soon_threadsafe(self._enqueue, text)
+
+    def _enqueue(self, text: str) -> None:
+        if self._unsent.qsize() + len(self._held or ()) >= self._max_unsent:
+            self._overflowed.set()
+        elif self._held is not None:
+            self._held.append(text)
+        else:
+            self._unsent.put_nowait(text)

@@ -1,0 +1,33 @@
+"""What only this chain has."""
+
+from __future__ import annotations
+
+from infernet.vm.block import Block
+from infernet.vm.rpc.client import Client
+from infernet.vm.rpc.errors import refuse
+from infernet.vm.rpc.format import Json, format_record
+from infernet.vm.rpc.methods.params import BLOCK
+from infernet.vm.rpc.table import Methods
+from infernet.vm.rpc.values import BlockId, encode_data
+
+methods = Methods()
+
+
+@methods.add("infernet_getSpcRecords", BLOCK)
+def get_spc_records(client: Client, block: BlockId) -> list[Json]:
+    """The calls of stateful precompiles in a block, in the order of execution."""
+    return [format_record(record) for record in _find(client, block).records]
+
+
+@methods.add("infernet_exportBlock", BLOCK)
+def export_block(client: Client, block: BlockId) -> str:
+    """A block with its records, as a follower takes it."""
+    number = _find(client, block).number
+    return encode_data(next(iter(client.chain.export(number, number))))
+
+
+def _find(client: Client, block_id: BlockId) -> Block:
+    block = None if block_id == "pending" else client.find_block(block_id)
+    if block is None:
+        raise refuse("header not found")
+    return block

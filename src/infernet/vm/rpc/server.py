@@ -1,0 +1,125 @@
+"""The chain on one port: HTTP POST and WebSocket at `/`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from infernet.chain.local import DevAccount
+from infernet.errors import InfernetError, InvalidInput
+from infernet.vm.chain import Chain
+from infernet.vm.rpc.client import Client, Limits, Node
+from infernet.vm.rpc.connection import Connection
+from infernet.vm.rpc.dispatch import Dispatcher, build_refusal
+from infernet.vm.rpc.inbox import Inbox
+from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS
+from infernet.vm.rpc.pace import Pace
+from infernet.vm.rpc.table import Method
+from infernet.vm.rpc.thread import EngineThread
+from infernet.vm.rpc.translation import translate
+from infernet.web import (
+    HttpServer,
+    Request,
+    Response,
+    Route,
+    WebSocket,
+    WebSocketRoute,
+    build_application,
+    read_body,
+)
+
+MAX_BODY_BYTES = 5 * 2**20
+ANY_ORIGIN = ("*",)
+
+
+@asynccontextmanager
+async def serve_chain(
+    chain: Chain,
+    engine: EngineThread,
+    host: str,
+    port: int,
+    *,
+    accounts: Sequence[DevAccount] = (),
+    is_dev: bool = False,
+    limits: Limits | None = None,
+    origins: Sequence[str] = ANY_ORIGIN,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> AsyncIterator[HttpServer]:
+    """Answer for a chain while the context is open, and make its blocks at its interval.
+
+    Args:
+        engine: the thread that the chain lives on.
+        port: 0 takes a free one; the server's `url` tells which.
+        accounts: with which the node signs for its clients; none outside of development.
+        is_dev: whether helpers for tests are served: time, mining on demand, writes to the state.
+        origins: web pages that may ask (CORS); `*` is all of them.
+
+    Raises:
+        NodeMisconfigured: it cannot listen there.
+    """
+    inbox, pace = Inbox(chain, engine), Pace(chain, engine)
+    node = Node(
+        chain,
+        {bytes.fromhex(account.address[2:]): account.private_key for account in accounts},
+        limits or Limits(),
+        clock=time.monotonic,
+        submit=inbox.submit,
+        change_pace=pace.change,
+    )
+
+    async def run(method: Method, client: Client, params: list[Any]) -> object:
+        try:
+            if inspect.iscoroutinefunction(method.answer):
+                return await method.answer(client, *params)
+            return await engine.run(method.answer, client, *params)
+        except InfernetError as error:
+            raise translate(error) from error
+
+    dispatcher = Dispatcher(METHODS | DEVELOPMENT_METHODS if is_dev else METHODS, run)
+    routes = _build_routes(dispatcher, node, engine, origins, max_body_bytes)
+    application = build_application(routes, origins=origins)
+    running = [asyncio.create_task(part, name="chain") for part in (inbox.run(), pace.run())]
+    try:
+        await engine.run(node.open)
+        async with HttpServer(application, host, port, max_message_bytes=max_body_bytes) as server:
+            yield server
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await engine.run(node.close)
+
+
+def _build_routes(
+    dispatcher: Dispatcher[Client], node: Node, engine: EngineThread, origins: Sequence[str], max_body_bytes: int
+) -> list[Route | WebSocketRoute]:
+    async def post(request: Request) -> Response:
+        if not request.headers.get("content-type", "").startswith("application/json"):  # browsers ask before sending it
+            return _answer(build_refusal("invalid content type, only application/json is supported"), 415)
+        try:
+            body = await read_body(request, max_body_bytes)
+        except InvalidInput as error:
+            return _answer(build_refusal(error.message), 413)
+        return _answer(await dispatcher.answer(body, Client(node)))
+
+    async def connect(socket: WebSocket) -> None:
+        origin = socket.headers.get("origin")
+        if origin is not None and "*" not in origins and origin not in origins:
+            await socket.close(1008)
+            return
+        connection = Connection(socket, dispatcher, node)
+        try:
+            await connection.serve()
+        finally:
+            await engine.run(connection.client.leave)
+
+    return [Route("/", post, methods=["POST"]), WebSocketRoute("/", connect)]
+
+
+def _answer(text: str | None, status: int = 200) -> Response:
+    """Notifications have an empty answer."""
+    return Response(text or b"", status_code=status, media_type="application/json")

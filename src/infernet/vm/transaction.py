@@ -1,0 +1,325 @@
+"""Signed transactions of types 0, 1, 2 and 4: what they say, their bytes, who signed them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import coincurve
+
+from infernet.protocol.hashing import keccak
+from infernet.vm.rlp import Item, RlpError, decode, decode_int, encode, encode_int
+
+LEGACY, ACCESS_LIST, FEE_MARKET, BLOB, SET_CODE = range(5)
+SECP256K1_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+_U64, _U256 = 2**64, 2**256
+
+
+class TransactionInvalid(ValueError):
+    """Bytes that are no transaction, or none of this chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An account and slots that a transaction declares beforehand (EIP-2930)."""
+
+    address: bytes
+    slots: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """An account's signed word that its code is that of `address` (EIP-7702)."""
+
+    chain_id: int
+    address: bytes
+    nonce: int
+    y_parity: int
+    r: int
+    s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A signed transaction.
+
+    Attributes:
+        chain_id: None where a legacy transaction names none (before EIP-155).
+        max_fee: wei per gas at most, base fee and tip together; the gas price of types 0 and 1.
+        max_priority_fee: the tip in wei per gas at most; the gas price of types 0 and 1.
+        to: 20 bytes, None for a deployment.
+        v: as signed: 27, 28 or by EIP-155 in a legacy transaction, else the parity 0 or 1.
+        hash: keccak of `raw`.
+        sender: who signed it; for an impersonated transaction, who was said to have.
+        raw: its bytes as they stand in a block (EIP-2718).
+    """
+
+    type: int
+    chain_id: int | None
+    nonce: int
+    max_priority_fee: int
+    max_fee: int
+    gas: int
+    to: bytes | None
+    value: int
+    data: bytes
+    access_list: tuple[Access, ...]
+    authorizations: tuple[Authorization, ...]
+    v: int
+    r: int
+    s: int
+    hash: bytes
+    sender: bytes
+    raw: bytes
+
+    def effective_price(self, base_fee: int) -> int:
+        """Wei per gas that its sender pays in a block of this base fee."""
+        return min(self.max_fee, base_fee + self.max_priority_fee)
+
+
+def decode_transaction(raw: bytes, chain_id: int) -> Transaction:
+    """The transaction in these bytes, with its sender.
+
+    Raises:
+        TransactionInvalid: malformed, of a type that is not accepted, of another chain, or not signed as it must be.
+    """
+    transaction = parse_transaction(raw)
+    if transaction.chain_id is not None and transaction.chain_id != chain_id:
+        raise TransactionInvalid(f"invalid chain id for signer: have {transaction.chain_id} want {chain_id}")
+    return replace(transaction, sender=recover_sender(transaction))
+
+
+@lru_cache(maxsize=4096)
+def parse_transaction(raw: bytes) -> Transaction:
+    """The same without its sender, whatever its chain.
+
+    Raises:
+        TransactionInvalid: malformed, or of a type that is not accepted.
+    """
+    kind = raw[0] if raw and raw[0] < 0x80 else LEGACY
+    if kind not in _FIELDS:
+        raise TransactionInvalid("transaction type not supported")
+    try:
+        fields = decode(raw[1:] if kind else raw)
+        if isinstance(fields, bytes) or len(fields) != len(_FIELDS[kind]):
+            raise RlpError("another number of fields")
+        values = {name: _READ[name](field) for name, field in zip(_FIELDS[kind], fields, strict=True)}
+    except RlpError as error:
+        raise TransactionInvalid(f"rlp: {error}") from None
+    return _build(kind, values, raw)
+
+
+def recover_sender(transaction: Transaction) -> bytes:
+    """Who signed it.
+
+    Raises:
+        TransactionInvalid: nobody did: r, s or v are outside their range, or no point belongs to them.
+    """
+    r, s = transaction.r, transaction.s
+    if not 0 < r < SECP256K1_ORDER or not 0 < s <= SECP256K1_ORDER // 2 or parity_of(transaction) not in (0, 1):
+        raise TransactionInvalid("invalid transaction v, r, s values")
+    try:
+        return recover_address(compute_signing_hash(transaction), parity_of(transaction), r, s)
+    except ValueError:
+        raise TransactionInvalid("invalid sender") from None
+
+
+def recover_address(digest: bytes, parity: int, r: int, s: int) -> bytes:
+    """
+    Raises:
+        ValueError: no point belongs to this signature.
+    """
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((parity,))
+    key = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    return keccak(key.format(compressed=False)[1:])[12:]
+
+
+def parity_of(transaction: Transaction) -> int:
+    """0 or 1 where the signature is well formed."""
+    if transaction.type != LEGACY:
+        return transaction.v
+    return transaction.v - (27 if transaction.chain_id is None else 35 + 2 * transaction.chain_id)
+
+
+def compute_signing_hash(transaction: Transaction) -> bytes:
+    fields = _unsigned_fields(transaction)
+    if transaction.type != LEGACY:
+        return keccak(bytes((transaction.type,)) + encode(fields))
+    if transaction.chain_id is not None:
+        fields += [encode_int(transaction.chain_id), b"", b""]
+    return keccak(encode(fields))
+
+
+def sign_transaction(
+    kind: int,
+    private_key: bytes,
+    *,
+    chain_id: int,
+    nonce: int,
+    gas: int,
+    max_fee: int,
+    max_priority_fee: int = 0,
+    to: bytes | None = None,
+    value: int = 0,
+    data: bytes = b"",
+    access_list: tuple[Access, ...] = (),
+    authorizations: tuple[Authorization, ...] = (),
+) -> Transaction:
+    """Sign with RFC 6979's nonce: the same key and fields give the same bytes."""
+    tip = max_priority_fee if kind in (FEE_MARKET, SET_CODE) else max_fee
+    unsigned = Transaction(
+        kind, chain_id, nonce, tip, max_fee, gas, to, value, data, access_list, authorizations, 0, 0, 0, b"", b"", b""
+    )
+    key = coincurve.PrivateKey(private_key)
+    signature = key.sign_recoverable(compute_signing_hash(unsigned), hasher=None)
+    v = signature[64] + (35 + 2 * chain_id if kind == LEGACY else 0)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    return seal(replace(unsigned, v=v, r=r, s=s), keccak(key.public_key.format(compressed=False)[1:])[12:])
+
+
+def seal(transaction: Transaction, sender: bytes) -> Transaction:
+    """With its bytes, its hash and its sender, who is taken at the caller's word."""
+    signature: list[Item] = [encode_int(value) for value in (transaction.v, transaction.r, transaction.s)]
+    raw = encode(_unsigned_fields(transaction) + signature)
+    if transaction.type != LEGACY:
+        raw = bytes((transaction.type,)) + raw
+    return replace(transaction, raw=raw, hash=keccak(raw), sender=sender)
+
+
+def _unsigned_fields(tx: Transaction) -> list[Item]:
+    fields: list[Item] = [] if tx.type == LEGACY else [encode_int(tx.chain_id or 0)]
+    fields.append(encode_int(tx.nonce))
+    if tx.type in (FEE_MARKET, SET_CODE):
+        fields.append(encode_int(tx.max_priority_fee))
+    fields += [encode_int(tx.max_fee), encode_int(tx.gas), tx.to or b"", encode_int(tx.value), tx.data]
+    if tx.type != LEGACY:
+        fields.append([[entry.address, list(entry.slots)] for entry in tx.access_list])
+    if tx.type == SET_CODE:
+        fields.append([_authorization_fields(entry) for entry in tx.authorizations])
+    return fields
+
+
+def _authorization_fields(entry: Authorization) -> list[Item]:
+    numbers = (entry.nonce, entry.y_parity, entry.r, entry.s)
+    return [encode_int(entry.chain_id), entry.address, *map(encode_int, numbers)]
+
+
+def _build(kind: int, values: dict[str, Any], raw: bytes) -> Transaction:
+    if kind in (BLOB, SET_CODE) and values["to"] is None:
+        raise TransactionInvalid("a transaction of this type cannot deploy")
+    chain_id, price = values.get("chain_id"), values.get("gas_price")
+    if kind == LEGACY and values["v"] not in (27, 28):
+        chain_id = (values["v"] - 35) // 2
+        if chain_id < 0:
+            raise TransactionInvalid("invalid transaction v, r, s values")
+    return Transaction(
+        type=kind,
+        chain_id=chain_id,
+        nonce=values["nonce"],
+        max_priority_fee=values["max_priority_fee"] if price is None else price,
+        max_fee=values["max_fee"] if price is None else price,
+        gas=values["gas"],
+        to=values["to"],
+        value=values["value"],
+        data=values["data"],
+        access_list=values.get("access_list", ()),
+        authorizations=values.get("authorizations", ()),
+        v=values["v"],
+        r=values["r"],
+        s=values["s"],
+        hash=keccak(raw),
+        sender=b"",
+        raw=raw,
+    )
+
+
+def _read_bytes(item: Item) -> bytes:
+    if not isinstance(item, bytes):
+        raise RlpError("a list where bytes belong")
+    return item
+
+
+def _read_sized(item: Item, size: int) -> bytes:
+    if len(_read_bytes(item)) != size:
+        raise RlpError(f"{len(item)} bytes where {size} belong")
+    return _read_bytes(item)
+
+
+def _read_to(item: Item) -> bytes | None:
+    return _read_sized(item, 20) if item else (_read_bytes(item) or None)
+
+
+def _read_bounded(bound: int) -> Any:
+    def read(item: Item) -> int:
+        value = decode_int(item)
+        if value >= bound:
+            raise RlpError("an integer out of range")
+        return value
+
+    return read
+
+
+def _read_list(item: Item) -> list[Item]:
+    if isinstance(item, bytes):
+        raise RlpError("bytes where a list belongs")
+    return list(item)
+
+
+def _read_access_list(item: Item) -> tuple[Access, ...]:
+    entries = []
+    for entry in map(_read_list, _read_list(item)):
+        if len(entry) != 2:
+            raise RlpError("an access that is no pair")
+        slots = tuple(_read_sized(slot, 32) for slot in _read_list(entry[1]))
+        entries.append(Access(_read_sized(entry[0], 20), slots))
+    return tuple(entries)
+
+
+def _read_authorizations(item: Item) -> tuple[Authorization, ...]:
+    entries = []
+    for entry in map(_read_list, _read_list(item)):
+        if len(entry) != 6:
+            raise RlpError("an authorization of another shape")
+        chain_id, address, nonce, parity, r, s = entry
+        u256 = _read_bounded(_U256)
+        entries.append(
+            Authorization(
+                u256(chain_id),
+                _read_sized(address, 20),
+                _read_bounded(_U64)(nonce),
+                _read_bounded(256)(parity),
+                u256(r),
+                u256(s),
+            )
+        )
+    return tuple(entries)
+
+
+_SIGNATURE = ("v", "r", "s")
+_CALL = ("gas", "to", "value", "data")
+_FIELDS: dict[int, tuple[str, ...]] = {
+    LEGACY: ("nonce", "gas_price", *_CALL, *_SIGNATURE),
+    ACCESS_LIST: ("chain_id", "nonce", "gas_price", *_CALL, "access_list", *_SIGNATURE),
+    FEE_MARKET: ("chain_id", "nonce", "max_priority_fee", "max_fee", *_CALL, "access_list", *_SIGNATURE),
+    SET_CODE: (
+        *("chain_id", "nonce", "max_priority_fee", "max_fee"),
+        *(*_CALL, "access_list", "authorizations", *_SIGNATURE),
+    ),
+}
+_READ: dict[str, Any] = {
+    "chain_id": _read_bounded(_U64),
+    "nonce": _read_bounded(_U64),
+    "gas_price": _read_bounded(_U256),
+    "max_priority_fee": _read_bounded(_U256),
+    "max_fee": _read_bounded(_U256),
+    "gas": _read_bounded(_U64),
+    "to": _read_to,
+    "value": _read_bounded(_U256),
+    "data": _read_bytes,
+    "access_list": _read_access_list,
+    "authorizations": _read_authorizations,
+    "v": _read_bounded(_U256),
+    "r": _read_bounded(_U256),
+    "s": _read_bounded(_U256),
+}
