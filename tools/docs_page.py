@@ -64,7 +64,7 @@ def _render_dev(dev: str) -> Iterator[str]:
     lines = dev.replace("Assumptions:", "", 1).strip().splitlines()
     encodings = [line for line in lines if line.startswith(("- Parameters:", "- Proof:"))]
     others = [line for line in lines if line not in encodings]
-    if others and not others[0].startswith("- "):
+    if len(others) > 1 and not others[0].startswith("- "):
         others.insert(1, "")
     if encodings:
         yield "## Parameters and proof\n\n" + "\n".join(encodings)
@@ -82,9 +82,9 @@ def _render_functions(entries: list[Entry]) -> Iterator[str]:
         details += [f"- returns {_mark(text, member)}" for text in member.natspec.returns]
         yield f"### {member.name}"
         yield build_code(member.signature) + _show_kind(member) + selector
-        yield member.natspec.notice
+        yield member.natspec.notice or member.natspec.dev
         yield "\n".join(details)
-        yield member.natspec.dev
+        yield member.natspec.dev if member.natspec.notice else ""
 
 
 def _show_kind(member: Member) -> str:

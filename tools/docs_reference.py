@@ -22,6 +22,7 @@ VERIFIERS = (
     "QuorumSignatureVerifier",
     "SealedQuorumVerifier",
 )
+SYSTEM = ("Scheduler", "Training")
 CONSUMERS = (
     "BaseConsumer",
     "CallbackConsumer",
@@ -38,7 +39,8 @@ INDEX = {
     "To inherit": CONSUMERS,
     "Verifiers": ("IVerifier", *VERIFIERS),
     "Structs and libraries": ("Subscription", "Tensors", "LazyOutput"),
-    "For tests": ("InfernetTest",),
+    "Execution layer": (*SYSTEM, "Scheduled", "TrainingConsumer", "IHttp", "ILlm"),
+    "For tests": ("InfernetTest", "SpcTest"),
 }
 
 DEFINITIONS = {
@@ -68,7 +70,7 @@ UNNAMED = ("constructor", "modifier")
 def list_pages() -> dict[str, Callable[[], str]]:
     """Every page, by its path."""
     names = [name for names in INDEX.values() for name in names]
-    pages = {n: partial(render_deployed if n in CORE + VERIFIERS else render_written, n) for n in names}
+    pages = {n: partial(render_deployed if n in CORE + VERIFIERS + SYSTEM else render_written, n) for n in names}
     return {"docs/reference/README.md": render_index, **{f"docs/reference/{n}.md": page for n, page in pages.items()}}
 
 
