@@ -51,6 +51,7 @@ test-fast: setup  ## The tests that need no chain, in well under three minutes
 
 test-contracts: setup  ## The contracts' own tests
 	contracts/tools/forge test
+	FOUNDRY_PROFILE=package contracts/tools/forge test
 
 # Another seed each time, printed where something fails; forge and hypothesis keep what failed and try it first.
 soak: setup  ## Look for what the tests have not found: many more runs, at random, in well under an hour

@@ -41,7 +41,8 @@ struct Delivery {
 /// consumer. Stands beside forge-std (`contract MyTest is Test, InfernetTest`) or alone.
 /// - What was asked is read from the logs, which are recorded from the start. Call `recordedLogs` where you would call
 ///   `vm.recordLogs` and `vm.getRecordedLogs`: a request that those take away before a function of this contract has
-///   seen it cannot be answered any more (`NotSeen`).
+///   seen it cannot be answered any more (`NotSeen`). Two contracts of one run that both inherit this share the logs in
+///   the same way: let one of them play the node.
 /// - `vm.expectRevert`, `vm.expectEmit` and `vm.expectCall` before `fulfil` look at the delivery; `vm.startPrank` does
 ///   not disturb it.
 /// - After `vm.createSelectFork` call `deployInfernet`: a fork has contracts of its own, or none.

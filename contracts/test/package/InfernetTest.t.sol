@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {StoreConsumer} from "../src/examples/StoreConsumer.sol";
-import {Cheats} from "../src/forge/Cheats.sol";
-import {Delivery, Infernet, InfernetTest, Request} from "../src/forge/InfernetTest.sol";
-import {ICoordinator} from "../src/interfaces/ICoordinator.sol";
-import {IEIP712Coordinator} from "../src/interfaces/IEIP712Coordinator.sol";
-import {ILedger} from "../src/interfaces/ILedger.sol";
-import {IOptimisticVerifier} from "../src/interfaces/IOptimisticVerifier.sol";
-import {Claim} from "../src/interfaces/IVerifier.sol";
-import {DelegateRequest, Subscription, SubscriptionLib} from "../src/Subscription.sol";
-import {Vm} from "./Vm.sol";
+import {StoreConsumer} from "../../src/examples/StoreConsumer.sol";
+import {Cheats} from "../../src/forge/Cheats.sol";
+import {Delivery, Infernet, InfernetTest, Request} from "../../src/forge/InfernetTest.sol";
+import {ICoordinator} from "../../src/interfaces/ICoordinator.sol";
+import {IEIP712Coordinator} from "../../src/interfaces/IEIP712Coordinator.sol";
+import {ILedger} from "../../src/interfaces/ILedger.sol";
+import {IOptimisticVerifier} from "../../src/interfaces/IOptimisticVerifier.sol";
+import {Claim} from "../../src/interfaces/IVerifier.sol";
+import {DelegateRequest, Subscription, SubscriptionLib} from "../../src/Subscription.sol";
+import {Vm} from "../Vm.sol";
 
 /// @dev What the base contract for others' tests promises, used as others use it.
 contract InfernetTestTest is InfernetTest {

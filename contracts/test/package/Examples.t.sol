@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DigitsClassifier} from "../src/examples/DigitsClassifier.sol";
-import {DigitsFeed} from "../src/examples/DigitsFeed.sol";
-import {SignedDigits} from "../src/examples/SignedDigits.sol";
-import {SlotConsumer} from "../src/examples/SlotConsumer.sol";
-import {StoreConsumer} from "../src/examples/StoreConsumer.sol";
-import {Infernet, InfernetTest} from "../src/forge/InfernetTest.sol";
-import {ICoordinator} from "../src/interfaces/ICoordinator.sol";
-import {DelegateRequest, Subscription} from "../src/Subscription.sol";
-import {Dtype, Tensor} from "../src/Tensor.sol";
-import {Vm} from "./Vm.sol";
+import {DigitsClassifier} from "../../src/examples/DigitsClassifier.sol";
+import {DigitsFeed} from "../../src/examples/DigitsFeed.sol";
+import {SignedDigits} from "../../src/examples/SignedDigits.sol";
+import {SlotConsumer} from "../../src/examples/SlotConsumer.sol";
+import {StoreConsumer} from "../../src/examples/StoreConsumer.sol";
+import {Infernet, InfernetTest} from "../../src/forge/InfernetTest.sol";
+import {ICoordinator} from "../../src/interfaces/ICoordinator.sol";
+import {DelegateRequest, Subscription} from "../../src/Subscription.sol";
+import {Dtype, Tensor} from "../../src/Tensor.sol";
+import {Vm} from "../Vm.sol";
 
 /// @dev The example consumers, with the test that plays the node.
 contract ExamplesTest is InfernetTest {
