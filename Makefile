@@ -51,6 +51,7 @@ test-fast: setup  ## The tests that need no chain, in well under three minutes
 
 test-contracts: setup  ## The contracts' own tests
 	contracts/tools/forge test
+	FOUNDRY_PROFILE=package contracts/tools/forge test
 
 # Another seed each time, printed where something fails; forge and hypothesis keep what failed and try it first.
 soak: setup  ## Look for what the tests have not found: many more runs, at random, in well under an hour
@@ -64,6 +65,7 @@ check: setup  ## Format, lint, types, layers, generated files
 	$(BIN)/lint-imports --no-cache
 	contracts/tools/forge fmt --check
 	contracts/tools/export --check
+	$(BIN)/python tools/suite.py --check
 	$(BIN)/python tools/docs.py --check
 
 bench: setup  ## Measure, and write docs/benchmarks.md
@@ -72,8 +74,9 @@ bench: setup  ## Measure, and write docs/benchmarks.md
 docs: setup  ## Generate the reference pages in docs/
 	$(BIN)/python tools/docs.py
 
-artifacts: setup  ## Compile the contracts and write their ABI and bytecode into the package
+artifacts: setup  ## Compile the contracts and write their ABI and bytecode into the packages
 	contracts/tools/export
+	$(BIN)/python tools/suite.py
 
 lock: $(VENV)/.installed  ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --all-extras --group dev \

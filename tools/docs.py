@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documents: docs/cli.md, docs/errors.md and every marked block.
+"""Writes the generated parts of the documents: docs/cli.md, docs/errors.md, docs/reference and every marked block.
 
     python tools/docs.py            write
     python tools/docs.py --check    compare with what is there; exit 1 and name each file that differs
@@ -16,20 +16,16 @@ from pathlib import Path
 
 from docs_api import render_routes
 from docs_cli import render_commands
-from docs_contracts import render_consumer_functions, render_errors, render_events, render_functions, render_terms
 from docs_deployment import EXAMPLE, place_coordinator
 from docs_errors import render_codes, render_outcomes
 from docs_make import render_targets
 from docs_manifest import render_manifest, render_tensor
+from docs_reference import list_pages, render_terms
 from docs_settings import render_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
 BLOCKS: dict[str, Callable[[], str]] = {
-    "consumer-functions": render_consumer_functions,
-    "contract-errors": render_errors,
-    "contract-events": render_events,
-    "contract-functions": render_functions,
     "job-outcomes": render_outcomes,
     "make-targets": render_targets,
     "manifest": render_manifest,
@@ -38,7 +34,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "settings": render_settings,
     "terms": render_terms,
 }
-PAGES: dict[str, Callable[[], str]] = {"docs/cli.md": render_commands, "docs/errors.md": render_codes}
+PAGES: dict[str, Callable[[], str]] = {"docs/cli.md": render_commands, "docs/errors.md": render_codes, **list_pages()}
 
 
 def render_document(text: str) -> str:
@@ -77,6 +73,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
             print(f"docs: {path.relative_to(root)} differs from the code: run make docs", file=sys.stderr)
         return 1 if differing else 0
     for path in differing:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(rendered[path], encoding="utf-8")
     return 0
 

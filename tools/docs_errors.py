@@ -29,7 +29,7 @@ message names: a path, an address, a number.
 """ + "\n".join(f"| `{name}` | {meaning} |" for name, meaning in KINDS.items())
 AFTER = """
 Further codes have the form `revert.<ErrorName>`: a contract reverted with that error. Those of the Coordinator are
-listed in [contracts.md](contracts.md#errors).
+listed in the [reference](reference/Coordinator.md#errors).
 """
 
 

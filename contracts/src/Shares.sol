@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {Subscription} from "./Subscription.sol";
 
-/// @notice Who gets what of a fee. All of it together is the fee: the node's share is what the others leave, so nothing is
-/// lost to rounding.
+/// @notice Who gets what of a fee. All of it together is the fee: the node's share is what the others leave, so nothing
+/// is lost to rounding.
 struct Shares {
     uint256 node;
     uint256 creator;

@@ -50,22 +50,32 @@ struct Subscription {
 
 /// @notice A delegated subscription as it travels with a delivery.
 struct DelegateRequest {
+    /// Below 2^31; each is good once. The subscription's id is `2^31 | nonce`.
     uint32 nonce;
+    /// The last second, since the epoch, at which the signature creates the subscription.
     uint40 expiry;
+    /// The terms that were signed.
     Subscription subscription;
+    /// Name of the container, or a chain "A,B,C".
     string container;
+    /// Input of the container; empty in pull mode.
     bytes features;
+    /// Of the owner's signer.
     bytes signature;
 }
 
-/// @notice One answer: which, and by whom. What `settle` is told of an answer that is pending stands in `AnswerPending`.
+/// @notice One answer: which, and by whom. What `settle` is told of an answer that is pending stands in
+/// `AnswerPending`.
 struct Answer {
+    /// The subscription.
     uint32 id;
+    /// The interval that it answers, from 1.
     uint32 interval;
     /// Its ordinal in the interval, from 1.
     uint16 redundancy;
+    /// Who delivered it.
     address node;
-    /// See `IVerifier`.
+    /// From then on, in seconds since the epoch, whatever is not valid is refunded.
     uint40 pendingUntil;
     /// What the verifier was told of the features.
     bytes32 featuresHash;
@@ -76,7 +86,8 @@ library SubscriptionLib {
     /// @notice Bit of `Subscription.mode`: features come from the owner's `getModelFeatures`, at each interval's start.
     uint8 internal constant PULL = 1;
 
-    /// @notice Outputs are `abi.encode(bytes32 sha256, string uri)`: where the bytes are, and their hash. See `LazyOutput`.
+    /// @notice Outputs are `abi.encode(bytes32 sha256, string uri)`: where the bytes are, and their hash. See
+    /// `LazyOutput`.
     uint8 internal constant LAZY = 2;
 
     /// @notice Answers are committed to before they are shown: for verifiers that ask for it.
@@ -91,15 +102,18 @@ library SubscriptionLib {
     /// @notice Ids of delegated subscriptions carry this bit; the rest of the id is the nonce.
     uint32 internal constant DELEGATED = 1 << 31;
 
+    /// @notice The EIP-712 type of the struct.
     bytes internal constant TYPE = "Subscription(address owner,bytes32 containerId,bytes32 featuresHash,"
         "uint256 frequency,uint32 period,uint40 activeAt,uint16 redundancy,uint48 maxGasPrice,uint32 maxGasLimit,"
         "uint8 mode,address node,uint96 minBond,address verifier,bytes32 verifierParams,uint96 verifierFee,"
         "address payer,address token,uint128 fee,address royaltyTo,uint16 royaltyBps,uint40 deadline)";
 
+    /// @notice Its hash.
     bytes32 internal constant TYPEHASH = keccak256(TYPE);
 
+    /// @notice The hash of the type that a signer signs.
     bytes32 internal constant DELEGATE_TYPEHASH =
-        keccak256(bytes.concat("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
+        keccak256(abi.encodePacked("DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)", TYPE));
 
     /// @dev The struct's size in memory, in calldata and in ABI encoding: all of it is static, 21 words.
     uint256 private constant SIZE = 672;

@@ -34,6 +34,7 @@ library Dtype {
 /// `encodeInts` and `decodeInts` are all that is needed.
 /// @dev Stored values travel as int256: integers as they are, bools as 0 and 1, floats as their bits, unsigned.
 library Tensors {
+    /// @notice No dtype has this code.
     error InvalidDtype(uint8 dtype);
 
     /// @notice Only integers have decimal places.
@@ -45,8 +46,10 @@ library Tensors {
     /// @notice The value does not fit the dtype.
     error ValueOutOfRange(int256 value, uint8 dtype);
 
+    /// @notice The tensor has `count` values; the first has index 0.
     error IndexOutOfRange(uint256 index, uint256 count);
 
+    /// @notice Of no values none is the largest.
     error EmptyInput();
 
     // --- Layout

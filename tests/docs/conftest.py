@@ -16,7 +16,7 @@ solc = "{root}/contracts/tools/solc"
 offline = true
 auto_detect_remappings = false
 evm_version = "cancun"
-remappings = ["infernet/={root}/contracts/src/"]
+remappings = ["infernet/={root}/contracts/src/", "@infernet/contracts/={root}/contracts/src/"]
 allow_paths = ["{root}/contracts"]
 """
 

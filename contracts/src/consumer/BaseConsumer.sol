@@ -12,6 +12,7 @@ abstract contract BaseConsumer is IBaseConsumer {
     /// @notice The only account that may hand over outputs.
     ICoordinator public immutable COORDINATOR;
 
+    /// @param coordinator The Coordinator: its address does not change any more.
     constructor(address coordinator) {
         COORDINATOR = ICoordinator(coordinator);
     }

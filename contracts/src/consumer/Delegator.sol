@@ -9,11 +9,13 @@ abstract contract Delegator is IDelegator {
     /// @inheritdoc IDelegator
     address public signer;
 
+    /// @param initialSigner Who signs from the beginning; zero: nobody.
     constructor(address initialSigner) {
         _updateSigner(initialSigner);
     }
 
-    /// @dev Changes the signer; the zero address switches delegation off. Who may do so is for the contract to say.
+    /// @notice Changes the signer; the zero address switches delegation off.
+    /// @dev Who may do so is for the contract to say.
     function _updateSigner(address newSigner) internal {
         emit SignerUpdated(signer, newSigner);
         signer = newSigner;

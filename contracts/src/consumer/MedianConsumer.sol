@@ -50,6 +50,7 @@ abstract contract MedianConsumer is CallbackConsumer {
         _wanted[id] = k;
     }
 
+    /// @notice Keeps the number. With the k-th, `_receiveMedian` is called.
     function _receiveModelOutput(
         uint32 subscriptionId,
         uint32 interval,

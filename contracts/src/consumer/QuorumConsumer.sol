@@ -49,6 +49,7 @@ abstract contract QuorumConsumer is CallbackConsumer {
         _quorums[id] = k;
     }
 
+    /// @notice Counts the answer. Once k agree, `_receiveAgreedOutput` is called.
     function _receiveModelOutput(
         uint32 subscriptionId,
         uint32 interval,

@@ -16,9 +16,13 @@ import {Claim, IVerifier} from "./IVerifier.sol";
 ///   worth nothing to anyone else. A signer that has code is asked by ERC-1271.
 /// - The times of a key are compared with the delivery's block. A revoked key never comes back.
 interface IAttestationVerifier is IVerifier {
+    /// @notice What an authority says of a key. Times are in seconds since the epoch; all zero: nothing.
     struct Signer {
+        /// The first second in which it counts.
         uint40 validFrom;
+        /// The first second in which it does not count any more.
         uint40 validUntil;
+        /// For ever.
         bool revoked;
     }
 
@@ -31,9 +35,16 @@ interface IAttestationVerifier is IVerifier {
     /// @notice The authority does not vouch for the key any more, ever.
     event SignerRevoked(address indexed authority, address indexed signer);
 
+    /// @notice The parameters are not `abi.encode(address authority)`.
     error InvalidParams(bytes params);
+
+    /// @notice The authority, or the key to allow, is the zero address.
     error ZeroAddress();
+
+    /// @notice The times, in seconds since the epoch, span no second.
     error InvalidValidity(uint40 validFrom, uint40 validUntil);
+
+    /// @notice The authority has revoked the key, and that is for ever.
     error AlreadyRevoked(address authority, address signer);
 
     /// @notice The terms name another authority.

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 /// @notice What the Coordinator calls to hand over an output.
 interface IBaseConsumer {
+    /// @notice Only the consumer's Coordinator hands over outputs.
     /// @param caller Who called instead of the Coordinator.
     error NotCoordinator(address caller);
 

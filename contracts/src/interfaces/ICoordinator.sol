@@ -63,10 +63,10 @@ interface ICoordinator is ILedger {
         address indexed owner, uint32 indexed id, address indexed node, uint32 interval, uint16 redundancy, bool valid
     );
 
-    /// @notice The payer could not pay for the interval after this one.
+    /// @notice The payer could not pay for the interval after this one. `fund` resumes.
     event SubscriptionPaused(address indexed owner, uint32 indexed id, uint32 interval);
 
-    /// @notice Funded again.
+    /// @notice A paused subscription was funded: nodes may go on.
     event SubscriptionResumed(address indexed owner, uint32 indexed id);
 
     /// @notice The subscription is over; `refund` is the payer's again.
@@ -79,6 +79,7 @@ interface ICoordinator is ILedger {
 
     // --- Errors of deployment
 
+    /// @notice A registry that the Coordinator is to use is no contract.
     error RegistryWithoutCode(address registry);
 
     /// @notice The protocol takes 5 % at most, and only where somebody receives it.
@@ -95,8 +96,10 @@ interface ICoordinator is ILedger {
     /// @notice Only the owner may create its subscriptions.
     error NotOwner(address caller, address owner);
 
+    /// @notice Only who pays for the subscription may cancel it in this way.
     error NotPayer(address caller, address payer);
 
+    /// @notice The container string is empty.
     error EmptyContainer();
 
     /// @notice `containerId` is not the hash of the container string.
@@ -105,13 +108,16 @@ interface ICoordinator is ILedger {
     /// @notice `featuresHash` is not the hash of the features (in pull mode both must be empty).
     error FeaturesMismatch(bytes32 given, bytes32 computed);
 
+    /// @notice No node at all is to answer an interval.
     error ZeroRedundancy();
 
+    /// @notice There is to be no interval.
     error ZeroFrequency();
 
     /// @notice More than one interval needs a period.
     error ZeroPeriod(uint256 frequency);
 
+    /// @notice A `maxGasPrice` of 0 wei would let nobody deliver.
     error ZeroMaxGasPrice();
 
     /// @notice `maxGasLimit` does not even cover the delivery's own gas.
@@ -144,10 +150,11 @@ interface ICoordinator is ILedger {
     /// @notice The shares of creator, verifier and protocol are more than the fee.
     error FeeTooLow(uint128 fee, uint256 shares);
 
-    /// @notice The royalty is lower than, or goes to another than, what the model's creator asks for; or it has a
+    /// @notice The royalty is lower than what the model's creator asks for, or goes to somebody else; or it has a
     /// receiver without a share, or a share without a receiver.
     error RoyaltyMismatch(address to, uint16 bps, address registeredTo, uint16 registeredBps);
 
+    /// @notice The verifier that the terms name is no contract.
     error VerifierWithoutCode(address verifier);
 
     /// @notice `verifierParams` is not the hash of the parameters (0 where they are empty).
@@ -179,6 +186,7 @@ interface ICoordinator is ILedger {
     /// @notice The subscription waits for money since `last`.
     error IntervalNotFunded(uint32 interval, uint32 last);
 
+    /// @notice Only the interval of this block's time is answered: `current`.
     error IntervalMismatch(uint32 given, uint32 current);
 
     /// @notice The interval has all its answers.
@@ -190,8 +198,10 @@ interface ICoordinator is ILedger {
     /// @notice Only `node` may answer this subscription.
     error NotNamedNode(address caller, address node);
 
+    /// @notice The node has less than the terms' `minBond` bonded towards the verifier, in wei.
     error BondTooLow(address node, address verifier, uint256 bond, uint96 minimum);
 
+    /// @notice The transaction pays more for gas, in wei, than the terms' `maxGasPrice`.
     error GasPriceTooHigh(uint256 given, uint48 maximum);
 
     /// @notice The output is not what lazy mode asks for: `abi.encode(bytes32 sha256, string uri)`.
@@ -227,8 +237,10 @@ interface ICoordinator is ILedger {
     /// @notice A paid one-time subscription cannot be cancelled: it expires.
     error PaidUntilDeadline(address owner, uint32 id);
 
+    /// @notice The subscription was cancelled before; what had begun by then is still answered.
     error AlreadyCancelled(address owner, uint32 id);
 
+    /// @notice The subscription has the money that it needs, or is cancelled: there is nothing to fund.
     error NotPaused(address owner, uint32 id);
 
     /// @notice It does not end before `endsAt`; type(uint256).max: it does not expire.
@@ -245,7 +257,8 @@ interface ICoordinator is ILedger {
 
     // --- Creating and cancelling
 
-    /// @notice Subscribes the caller to the output of `container`, unpaid, answered by any node.
+    /// @notice Subscribes the caller to the output of `container`, unpaid, answered by any node. Overloads take full
+    /// terms.
     /// @param container Name of the container, or a chain "A,B,C".
     /// @param features Input of the container. Empty: nodes read them from the caller's `getModelFeatures` (pull).
     /// @param maxGasPrice In wei; deliveries at a higher gas price revert.
@@ -270,7 +283,8 @@ interface ICoordinator is ILedger {
         external
         returns (uint32 id);
 
-    /// @notice The same, with a verifier that has parameters.
+    /// @notice Subscribes with full terms whose verifier has parameters.
+    /// @param verifierParams The parameters; `s.verifierParams` is their hash.
     function createSubscription(
         Subscription calldata s,
         string calldata container,
@@ -279,11 +293,11 @@ interface ICoordinator is ILedger {
     ) external returns (uint32 id);
 
     /// @notice Cancels a subscription of the caller, delegated ones included. Of a paid one, intervals that have begun
-    /// are still answered; `expire` then returns what is left. A paid one-time subscription cannot be
-    /// cancelled.
+    /// are still answered; `expire` then returns what is left. A paid one-time subscription cannot be cancelled.
     function cancelSubscription(uint32 id) external;
 
-    /// @notice The same for whoever pays for it, though it is another's.
+    /// @notice Cancels a subscription that the caller pays for, though it is another's. What `cancelSubscription` says
+    /// of paid ones holds here too.
     function cancelSubscriptionAsPayer(uint32 id, Subscription calldata s) external;
 
     // --- Delivering
@@ -322,7 +336,8 @@ interface ICoordinator is ILedger {
     /// recurring one after its last interval, or after the last that had begun when it was cancelled. Anyone may call.
     function expire(uint32 id, Subscription calldata s) external;
 
-    /// @notice Resumes a paused subscription from the payer's balance: what `quoteFund` says is locked. Anyone may call.
+    /// @notice Resumes a paused subscription from the payer's balance: what `quoteFund` says is locked. Anyone may
+    /// call.
     function fund(uint32 id, Subscription calldata s) external;
 
     /// @notice Makes several calls in the caller's name; all succeed or none. Takes no ETH.
@@ -330,19 +345,19 @@ interface ICoordinator is ILedger {
 
     // --- Views
 
-    /// @notice What creating a subscription locks, and of whom.
+    /// @notice What creating a subscription locks (`amount`, in the token's smallest unit; ETH: wei), and of whom.
     function quoteSubscription(Subscription calldata s)
         external
         view
         returns (address payer, address token, uint256 amount);
 
-    /// @notice What `fund` locks.
+    /// @notice What `fund` locks (`amount`, in the token's smallest unit; ETH: wei), and of whom.
     function quoteFund(uint32 id, Subscription calldata s)
         external
         view
         returns (address payer, address token, uint256 amount);
 
-    /// @notice Who gets what of the fee of an answer.
+    /// @notice Who gets what of the fee of an answer, in the unit of the fee. The four are all of it.
     function quoteAnswer(Subscription calldata s)
         external
         view
@@ -384,13 +399,14 @@ interface ICoordinator is ILedger {
     /// to a recurring, redundant subscription without a verifier, which is the dearest of those.
     function DELIVERY_OVERHEAD_WEI() external view returns (uint32);
 
-    /// @notice Seconds that an answer may be pending.
+    /// @notice Seconds that an answer may be pending: 30 days.
     function MAX_PENDING() external view returns (uint40);
 
-    /// @notice Gas with which a verifier must manage to settle.
+    /// @notice Gas with which a verifier must manage to settle: 5 million.
     function SETTLE_GAS() external view returns (uint256);
 
-    /// @notice Paid: deadline and start are at most so many seconds ahead, and a period is not longer.
+    /// @notice Where there is a fee, deadline and start are at most so many seconds ahead, and a period is not longer:
+    /// a year.
     function MAX_LIFETIME() external view returns (uint40);
 
     /// @notice Where the terms of published models stand.
@@ -402,6 +418,6 @@ interface ICoordinator is ILedger {
     /// @notice The protocol's part of each fee, in 1/10,000: at most 500.
     function PROTOCOL_SHARE_BPS() external view returns (uint16);
 
-    /// @notice Who is credited with it.
+    /// @notice Who is credited with the protocol's part; zero where there is none.
     function PROTOCOL_TO() external view returns (address);
 }

@@ -5,7 +5,8 @@ import {DelegateRequest, Subscription} from "../Subscription.sol";
 import {ICoordinator} from "./ICoordinator.sol";
 
 /// @title IEIP712Coordinator
-/// @notice Subscriptions that a contract's signer creates off chain, by an EIP-712 signature.
+/// @notice The Coordinator that is deployed: also for subscriptions that a contract's signer creates off chain, by an
+/// EIP-712 signature.
 /// @dev Assumptions:
 /// - The signed message is `DelegateSubscription(uint32 nonce,uint40 expiry,Subscription subscription)` in the domain
 ///   name "InfernetCoordinator", version "1", this chain, this contract.
@@ -23,6 +24,7 @@ interface IEIP712Coordinator is ICoordinator {
     /// @notice The nonce was burned, or its subscription was completed or cancelled.
     error NonceUsed(address owner, uint32 nonce);
 
+    /// @notice The last second at which the signature creates a subscription was `expiry`.
     error SignatureExpired(uint256 timestamp, uint40 expiry);
 
     /// @notice The signature is not that of the owner's signer over these terms.
@@ -30,6 +32,12 @@ interface IEIP712Coordinator is ICoordinator {
 
     /// @notice Creates the subscription that the owner's signer signed. Anyone may call.
     /// Where it exists already, with the same terms, its id is returned.
+    /// @param nonce Below 2^31, and good once; the id is `2^31 | nonce`.
+    /// @param expiry The last second, since the epoch, at which the signature creates the subscription.
+    /// @param s The terms that were signed.
+    /// @param container Name of the container, or a chain "A,B,C".
+    /// @param features Input of the container; empty in pull mode.
+    /// @param signature Of the owner's signer: 65 bytes of an account, or whatever an ERC-1271 signer takes.
     function createSubscriptionDelegate(
         uint32 nonce,
         uint40 expiry,
@@ -39,7 +47,8 @@ interface IEIP712Coordinator is ICoordinator {
         bytes calldata signature
     ) external returns (uint32 id);
 
-    /// @notice The same, with a verifier that has parameters. They are not signed themselves: their hash is.
+    /// @notice Creates a signed subscription whose verifier has parameters, or finds it. They are not signed
+    /// themselves: their hash is.
     function createSubscriptionDelegateVerified(DelegateRequest calldata r, bytes calldata verifierParams)
         external
         returns (uint32 id);

@@ -15,14 +15,19 @@ import {IVerifier} from "./IVerifier.sol";
 /// - A proof of one answer has many forms: never tell answers apart by their proofs.
 /// - Parameters: `abi.encode(Circuit)`. Proof: `abi.encode(Circuit circuit, bytes features, bytes proof)`.
 interface IEzklVerifier is IVerifier {
+    /// @notice A model as EZKL compiles it, and the contract that checks its proofs.
     struct Circuit {
         /// Contract with `verifyProof(bytes proof, uint256[] instances) returns (bool)`.
         address halo2Verifier;
+        /// keccak256 of that contract's code.
         bytes32 codeHash;
+        /// How many integers the features hold.
         uint16 inputs;
+        /// How many the output holds.
         uint16 outputs;
     }
 
+    /// @notice The parameters are not `abi.encode(Circuit)`, or the circuit has no inputs or no outputs.
     error InvalidParams();
 
     /// @notice The contract at the address has other code.

@@ -25,9 +25,13 @@ interface IModelRegistry {
 
     /// @notice A version as it is kept.
     struct Version {
+        /// sha256 of the manifest file.
         bytes32 manifestHash;
+        /// Who is paid the royalty by later subscriptions.
         address royaltyTo;
+        /// The creator's share of each answer's fee, in 1/10,000.
         uint16 royaltyBps;
+        /// In seconds since the epoch; 0: not published.
         uint40 publishedAt;
     }
 
@@ -63,6 +67,7 @@ interface IModelRegistry {
     /// or digit, and are at most 200 characters long together.
     error InvalidName(string name);
 
+    /// @notice The namespace has an owner.
     error NamespaceTaken(string namespace, address owner);
 
     /// @notice Only the owner may do so; zero: nobody owns it.
@@ -74,14 +79,16 @@ interface IModelRegistry {
     /// @notice Versions are immutable.
     error AlreadyPublished(string container);
 
+    /// @notice There is no such version.
     error NotPublished(string container);
 
+    /// @notice A version is what its manifest says: it needs the manifest's hash.
     error ZeroManifestHash();
 
     /// @notice The share is above `maximum`, or it has nobody to go to, or it goes to somebody and is 0.
     error InvalidRoyalty(address royaltyTo, uint16 royaltyBps, uint16 maximum);
 
-    /// @notice The highest royalty: 50 %.
+    /// @notice The highest royalty, in 1/10,000: 5,000.
     function MAX_ROYALTY_BPS() external view returns (uint16);
 
     /// @notice Takes a free namespace.

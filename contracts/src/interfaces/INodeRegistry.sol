@@ -11,6 +11,7 @@ pragma solidity ^0.8.24;
 ///   Only what is locked can be slashed, only what is active can start unbonding, only what is unbonding can leave.
 /// - Bonds are in ETH. A slash is credited to its recipient, who withdraws it: no ETH is ever pushed.
 interface INodeRegistry {
+    /// @notice How a node is reached, and what it serves.
     struct Node {
         /// URL of the node's HTTP API.
         string endpoint;
@@ -20,11 +21,15 @@ interface INodeRegistry {
         string[] containers;
     }
 
+    /// @notice A node's bond towards one verifier, in wei, by the place that it is in.
     struct Bond {
+        /// Counts towards minimum bonds.
         uint96 active;
+        /// Held by the verifier.
         uint96 locked;
+        /// On its way out.
         uint96 unbonding;
-        /// When what is unbonding may be withdrawn.
+        /// When what is unbonding may be withdrawn, in seconds since the epoch.
         uint40 withdrawableAt;
     }
 
@@ -34,32 +39,53 @@ interface INodeRegistry {
     /// @notice The node has taken its entry back.
     event NodeDelisted(address indexed node);
 
+    /// @notice `from` has added `amount` wei to the active bond of `node`.
     event BondPosted(address indexed node, address indexed verifier, address indexed from, uint256 amount);
+
+    /// @notice `amount` wei counts no more. All that is unbonding may be withdrawn at `withdrawableAt`, in seconds
+    /// since the epoch.
     event UnbondingStarted(address indexed node, address indexed verifier, uint256 amount, uint40 withdrawableAt);
+
+    /// @notice The node has taken `amount` wei of its bond out.
     event BondWithdrawn(address indexed node, address indexed verifier, address indexed to, uint256 amount);
 
-    /// @notice So much was taken from the active part, the rest from what was unbonding.
+    /// @notice The verifier holds `amount` wei: `fromActive` of the active part, the rest of what was unbonding.
     event BondLocked(address indexed node, address indexed verifier, uint256 amount, uint256 fromActive);
+
+    /// @notice `amount` wei is active again.
     event BondUnlocked(address indexed node, address indexed verifier, uint256 amount);
+
+    /// @notice `amount` wei of what was locked is the credit of `to`.
     event BondSlashed(address indexed node, address indexed verifier, address indexed to, uint256 amount);
+
+    /// @notice `account` has sent its credit, `amount` wei, to `to`.
     event CreditWithdrawn(address indexed account, address indexed to, uint256 amount);
 
+    /// @notice The node has no entry.
     error NotListed(address node);
+
+    /// @notice An entry without an endpoint would be none.
     error EmptyEndpoint();
 
     /// @notice The names of the containers overlap in calldata.
     error Overlapping(uint256 length, uint256 maximum);
 
+    /// @notice The node, the verifier, or the receiver is the zero address.
     error ZeroAddress();
+
+    /// @notice There is nothing to move.
     error ZeroAmount();
 
-    /// @notice The bond has less than that in the place it should come from.
+    /// @notice The bond has `available` wei in the place that it should come from.
     error InsufficientBond(address node, address verifier, uint256 available, uint256 required);
 
-    /// @notice Unbonding takes its time.
+    /// @notice What is unbonding may be withdrawn at `withdrawableAt`, in seconds since the epoch.
     error StillUnbonding(uint256 timestamp, uint40 withdrawableAt);
 
+    /// @notice The account has no credit.
     error NoCredit(address account);
+
+    /// @notice The receiver did not take the ETH.
     error TransferFailed(address to, uint256 amount);
 
     /// @notice Seconds between the start of unbonding and withdrawal.
@@ -77,7 +103,8 @@ interface INodeRegistry {
     /// @notice Adds the ETH sent to the bond of `node` towards `verifier`. Anyone may pay; only the node gets it back.
     function postBond(address node, address verifier) external payable;
 
-    /// @notice Starts to take a part of the caller's active bond out. What was unbonding before waits anew with it.
+    /// @notice Starts to take `amount` wei of the caller's active bond out. What was unbonding before waits anew with
+    /// it.
     function startUnbonding(address verifier, uint96 amount) external;
 
     /// @notice Sends what the caller has unbonded to `to`.
@@ -95,15 +122,15 @@ interface INodeRegistry {
     /// @notice Sends the caller's credit to `to`.
     function withdrawCredit(address to) external returns (uint256 amount);
 
-    /// @notice The active bond: neither locked nor unbonding. What a minimum bond is compared with.
+    /// @notice The active bond in wei: neither locked nor unbonding. What a minimum bond is compared with.
     function bondOf(address node, address verifier) external view returns (uint256);
 
     /// @notice All of a bond.
     function getBond(address node, address verifier) external view returns (Bond memory);
 
-    /// @notice What `account` may withdraw.
+    /// @notice What `account` may withdraw, in wei.
     function creditOf(address account) external view returns (uint256);
 
-    /// @notice All bonds and credits together. Never more than the ETH that is here.
+    /// @notice All bonds and credits together, in wei. Never more than the ETH that is here.
     function totalHeld() external view returns (uint256);
 }

@@ -15,13 +15,19 @@ import {IVerifier} from "./IVerifier.sol";
 ///   (int32); after each layer but the last Div by the divisor (int32), Clip to 0 … 255, Cast to uint8; at the end
 ///   nothing (scores) or ArgMax with the first index. The limits below keep every sum within int32.
 interface IOnchainVerifier is IVerifier {
+    /// @notice What the last layer's scores become.
     enum Head {
+        /// The index of the largest, the first of equals.
         Label,
+        /// The scores as they are.
         Scores
     }
 
+    /// @notice Of `inputs` uint8 numbers it makes `outputs` sums.
     struct Layer {
+        /// Rows of the weights; as many as the layer before has outputs.
         uint16 inputs;
+        /// Columns of the weights.
         uint16 outputs;
         /// After the layer, what its sums are divided by; 0 after the last.
         uint32 divisor;
@@ -31,15 +37,21 @@ interface IOnchainVerifier is IVerifier {
         bytes bias;
     }
 
+    /// @notice The layers in their order, and what comes of the last.
     struct Model {
+        /// Labels or scores.
         Head head;
+        /// From 1 to 4.
         Layer[] layers;
     }
 
     /// @notice The model can be named in terms from now on.
     event ModelStored(bytes32 indexed modelId, address data);
 
+    /// @notice The parameters are not `abi.encode(bytes32 modelId)`.
     error InvalidParams(bytes params);
+
+    /// @notice No model of this id was stored here.
     error ModelNotStored(bytes32 modelId);
 
     /// @notice No layers, or more than 4.

@@ -24,6 +24,7 @@ import {IVerifier} from "./IVerifier.sol";
 ///   parameters' hash. Nobody but a node's own delivery can put its bond at risk.
 /// - Parameters: `abi.encode(Params)`. Proof of a delivery: the parameters themselves. Proof of a settlement: empty.
 interface IOptimisticVerifier is IVerifier {
+    /// @notice The terms' parameters.
     struct Params {
         /// Seconds from the delivery.
         uint32 challengeWindow;
@@ -35,39 +36,59 @@ interface IOptimisticVerifier is IVerifier {
         bytes32 modelId;
         /// In ascending order.
         address[] arbiters;
+        /// How many of them must have found the same: more than half.
         uint16 threshold;
-        /// For each arbiter of the majority; all together at most half the minimum bond.
+        /// In wei, for each arbiter of the majority; all together at most half the minimum bond.
         uint96 reward;
     }
 
+    /// @notice Where a claim stands.
     enum Status {
+        /// There is no claim.
         None,
         /// Waits for a challenge, or the end of its window.
         Open,
         /// Waits for the arbiters, or the end of their windows.
         Challenged,
+        /// The answer is good.
         Upheld,
+        /// The answer is wrong.
         Rejected,
+        /// The arbiters did not decide: the fee returns to the payer, bond and deposit to theirs.
         Undecided
     }
 
+    /// @notice A claim. Amounts are in wei, times in seconds since the epoch.
     struct Assertion {
+        /// Who delivered, and answers for it.
         address node;
+        /// How much of its bond is locked; what a challenger deposits.
         uint96 bond;
+        /// keccak256 of the output that was delivered.
         bytes32 outputHash;
+        /// keccak256 of the features that it is about.
         bytes32 featuresHash;
+        /// Hash of the terms' parameters.
         bytes32 params;
         Status status;
+        /// When it can be challenged no more.
         uint40 challengeUntil;
+        /// When arbiters can commit no more; 0: not challenged.
         uint40 commitUntil;
+        /// When they can reveal no more; 0: not challenged.
         uint40 revealUntil;
+        /// As in the parameters; 0: not challenged.
         uint16 threshold;
+        /// As in the parameters; 0: not challenged.
         uint96 reward;
+        /// Zero: nobody.
         address challenger;
         /// What the arbiters agree on; 0: nothing yet.
         bytes32 decision;
     }
 
+    /// @notice A node claims that this is the output. `bond` wei of its bond is locked; who knows better has until
+    /// before `challengeUntil`.
     event Asserted(
         address indexed owner,
         uint32 indexed id,
@@ -77,6 +98,9 @@ interface IOptimisticVerifier is IVerifier {
         uint256 bond,
         uint40 challengeUntil
     );
+
+    /// @notice The claim is before its arbiters: they commit until before `commitUntil` and reveal until before
+    /// `revealUntil`.
     event Challenged(
         address indexed owner,
         uint32 indexed id,
@@ -86,49 +110,76 @@ interface IOptimisticVerifier is IVerifier {
         uint40 revealUntil
     );
 
-    /// @notice The chain itself has found another output.
+    /// @notice The chain itself has found another output: its hash is `outputHash`.
     event Refuted(
         address indexed owner, uint32 indexed id, address indexed challenger, uint32 interval, bytes32 outputHash
     );
+
+    /// @notice An arbiter has committed to the hash of an output, which nobody sees yet.
     event VoteCommitted(
         address indexed owner, uint32 indexed id, address indexed arbiter, uint32 interval, bytes32 commitment
     );
+
+    /// @notice An arbiter has found this output's hash; 0: that there is none.
     event VoteRevealed(
         address indexed owner, uint32 indexed id, address indexed arbiter, uint32 interval, bytes32 outputHash
     );
+
+    /// @notice The claim is over: bond and deposit are with those whom they belong to.
     event Resolved(address indexed owner, uint32 indexed id, uint32 interval, Status status);
+
+    /// @notice `account` has sent its credit, `amount` wei, to `to`.
     event CreditWithdrawn(address indexed account, address indexed to, uint256 amount);
 
+    /// @notice A model that the chain runs needs no windows to vote in, no arbiters, no threshold and no reward.
     error InvalidParams();
+
+    /// @notice An interval has one claim.
     error RedundancyNotOne(uint16 redundancy);
+
+    /// @notice Without a bond a wrong claim costs nothing.
     error ZeroMinBond();
 
-    /// @notice Windows are at least `MIN_WINDOW` long, and at most `MAX_WINDOWS` together.
+    /// @notice Windows, in seconds, are at least `MIN_WINDOW` long, and at most `MAX_WINDOWS` together.
     error InvalidWindow(uint256 window);
 
     /// @notice More than half of the arbiters, and no more than there are; at most `MAX_ARBITERS`.
     error InvalidThreshold(uint256 threshold, uint256 arbiters);
 
+    /// @notice Arbiters are distinct and in ascending order.
     error ArbitersNotAscending(address previous, address arbiter);
 
-    /// @notice The rewards would take more than half of the bond.
+    /// @notice The rewards, in wei, would take more than half of the bond.
     error RewardTooHigh(uint256 total, uint256 maximum);
 
+    /// @notice The on-chain verifier has no such model.
     error ModelNotStored(bytes32 modelId);
+
+    /// @notice Only the Coordinator of this verifier delivers and settles.
     error NotCoordinator(address caller);
+
+    /// @notice These are not the parameters that the terms hold the hash of.
     error ParamsMismatch(bytes32 given, bytes32 expected);
+
+    /// @notice The interval has its claim.
     error AlreadyAsserted();
 
     /// @notice The claim is not in the state that the call needs.
     error WrongStatus(Status status);
 
+    /// @notice The window before this one is open until `from`.
     error TooEarly(uint256 timestamp, uint256 from);
+
+    /// @notice The window closed at `until`.
     error TooLate(uint256 timestamp, uint256 until);
 
     /// @notice Claims on a stored model are refuted by running it, others challenged before the arbiters.
     error WrongWay(bytes32 modelId);
 
+    /// @notice A challenge deposits exactly as many wei as the node's bond.
     error WrongDeposit(uint256 given, uint256 required);
+
+    /// @notice These are not the features that the claim is about.
     error FeaturesMismatch(bytes32 given, bytes32 expected);
 
     /// @notice The chain finds the same output.
@@ -136,15 +187,32 @@ interface IOptimisticVerifier is IVerifier {
 
     /// @notice Only arbiters that the terms name vote, and none in its own cause.
     error NotAnArbiter(address caller);
+
+    /// @notice An arbiter commits once.
     error AlreadyVoted(address arbiter);
+
+    /// @notice This is not what the arbiter committed to; or it has revealed, or never committed.
     error CommitmentMismatch(bytes32 given, bytes32 committed);
+
+    /// @notice A commitment of 0 is none.
     error ZeroCommitment();
+
+    /// @notice The receiver is the zero address.
     error ZeroAddress();
+
+    /// @notice The account has no credit.
     error NoCredit(address account);
+
+    /// @notice The receiver did not take the ETH.
     error TransferFailed(address to, uint256 amount);
 
+    /// @notice The shortest that a window may be, in seconds.
     function MIN_WINDOW() external view returns (uint32);
+
+    /// @notice The longest that all windows together may be, in seconds.
     function MAX_WINDOWS() external view returns (uint256);
+
+    /// @notice The most arbiters that the terms may name.
     function MAX_ARBITERS() external view returns (uint256);
 
     /// @notice The only Coordinator whose subscriptions are served here.
@@ -157,7 +225,7 @@ interface IOptimisticVerifier is IVerifier {
     /// @notice Challenges a claim before its arbiters, against the deposit that `quoteChallenge` says.
     function challenge(address owner, uint32 id, uint32 interval, bytes calldata params) external payable;
 
-    /// @notice What a challenge has to deposit; 0 where it is not possible now.
+    /// @notice What a challenge has to deposit, in wei; 0 where it is not possible now.
     function quoteChallenge(address owner, uint32 id, uint32 interval) external view returns (uint256);
 
     /// @notice An arbiter commits to the hash of the output that it found.
@@ -180,6 +248,7 @@ interface IOptimisticVerifier is IVerifier {
         view
         returns (bytes32);
 
+    /// @notice The claim of an interval; status `None`: there is none.
     function getAssertion(address owner, uint32 id, uint32 interval) external view returns (Assertion memory);
 
     /// @notice The arbiters that found an output.
@@ -188,8 +257,9 @@ interface IOptimisticVerifier is IVerifier {
         view
         returns (address[] memory);
 
+    /// @notice What `account` may withdraw, in wei.
     function creditOf(address account) external view returns (uint256);
 
-    /// @notice All deposits and credits together. Never more than the ETH that is here.
+    /// @notice All deposits and credits together, in wei. Never more than the ETH that is here.
     function totalHeld() external view returns (uint256);
 }

@@ -16,8 +16,11 @@ import {Claim, IVerifier} from "./IVerifier.sol";
 ///   bytes32 outputHash)`, without the line break. A node that has code is asked by ERC-1271.
 /// - Who delivers does not matter: the signers share the fee, so there is nothing to gain by copying a delivery.
 interface IQuorumSignatureVerifier is IVerifier {
+    /// @notice A node, and its signature under the answer.
     struct NodeSignature {
+        /// Bonded towards the verifier.
         address node;
+        /// Over `digest`: 65 bytes of an account, or what a contract takes by ERC-1271.
         bytes signature;
     }
 
@@ -39,8 +42,10 @@ interface IQuorumSignatureVerifier is IVerifier {
     /// @notice Signers are distinct and in ascending order.
     error SignersNotAscending(address previous, address node);
 
+    /// @notice A signer has less than the terms' minimum bonded towards this verifier, in wei.
     error SignerNotBonded(address node, uint256 bond, uint96 minBond);
 
+    /// @notice The most signatures that the terms may ask for.
     function MAX_SIGNERS() external view returns (uint256);
 
     /// @notice What a node signs for a delivery through `coordinator`.

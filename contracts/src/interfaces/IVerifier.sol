@@ -16,13 +16,17 @@ enum Verdict {
 /// @notice What a proof is about. The Coordinator is `msg.sender` and the chain is `block.chainid`, for whoever binds
 /// them too.
 struct Claim {
+    /// The consumer.
     address owner;
+    /// The subscription.
     uint32 id;
+    /// The interval, from 1.
     uint32 interval;
     /// The answer's ordinal in its interval, from 1.
     uint16 redundancy;
     /// Who delivers it.
     address node;
+    /// keccak256 of the container string.
     bytes32 containerId;
     /// keccak256 of the features. In pull mode what the consumer commits to, and 0 where the verifier says of itself
     /// that it compares features.
@@ -31,6 +35,7 @@ struct Claim {
     bytes32 outputHash;
     /// Hash of the verifier's parameters in the terms; 0 where it has none.
     bytes32 verifierParams;
+    /// What the terms ask a node to have bonded, in wei.
     uint96 minBond;
 }
 

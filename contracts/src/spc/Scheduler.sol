@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {RedBlackTreeLib} from "solady/utils/RedBlackTreeLib.sol";
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {RedBlackTreeLib} from "solady/src/utils/RedBlackTreeLib.sol";
+import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
 import {RevertReason} from "../RevertReason.sol";
 import {Clock, IScheduler, Order} from "./IScheduler.sol";
 import {Purse} from "./Purse.sol";

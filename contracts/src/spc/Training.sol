@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
 import {ITraining, ITrainingConsumer, JobState, TrainingJob} from "./ITraining.sol";
 import {Purse} from "./Purse.sol";
 

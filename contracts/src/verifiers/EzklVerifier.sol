@@ -6,8 +6,10 @@ import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";
 import {Verifier} from "./Verifier.sol";
 
+/// @notice What EZKL generates for a model.
 /// @dev What EZKL generates. It is not a view there, though it writes nothing; here it is called as one.
 interface IHalo2Verifier {
+    /// @notice Whether the proof fits the instances. Reverts, or answers false, where it does not.
     function verifyProof(bytes calldata proof, uint256[] calldata instances) external view returns (bool);
 }
 

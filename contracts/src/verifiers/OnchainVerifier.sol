@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
 import {IOnchainVerifier} from "../interfaces/IOnchainVerifier.sol";
 import {Claim, IVerifier, Verdict} from "../interfaces/IVerifier.sol";
 import {Subscription} from "../Subscription.sol";

@@ -32,7 +32,10 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
     /// @inheritdoc IOptimisticVerifier
     address public immutable COORDINATOR;
 
+    /// @notice Where the bonds of nodes stand.
     INodeRegistry public immutable NODE_REGISTRY;
+
+    /// @notice What runs the models that the chain can run.
     IOnchainVerifier public immutable ONCHAIN_VERIFIER;
 
     /// @inheritdoc IOptimisticVerifier

@@ -21,6 +21,7 @@ contract QuorumSignatureVerifier is EIP712, Verifier, IQuorumSignatureVerifier {
     /// @inheritdoc IQuorumSignatureVerifier
     uint256 public constant MAX_SIGNERS = 32;
 
+    /// @notice Where the bonds of nodes stand.
     INodeRegistry public immutable NODE_REGISTRY;
 
     bytes32 private constant ANSWER_TYPEHASH = keccak256(

@@ -38,6 +38,7 @@ contract SealedQuorumVerifier is Verifier, ISealedQuorumVerifier {
     /// @inheritdoc ISealedQuorumVerifier
     address public immutable COORDINATOR;
 
+    /// @notice Where the bonds of nodes stand.
     INodeRegistry public immutable NODE_REGISTRY;
 
     mapping(bytes32 key => Round) private _rounds;
