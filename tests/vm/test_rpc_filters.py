@@ -14,7 +14,7 @@ from infernet.vm.block import (
     Receipt,
     compute_bloom,
 )
-from infernet.vm.chain import NewHead, NewPending, Removed
+from infernet.vm.events import NewHead, NewPending, Removed
 from infernet.vm.rpc.errors import RpcError
 from infernet.vm.rpc.filters import Filters
 from infernet.vm.rpc.requests import LogQuery, decode_log_query

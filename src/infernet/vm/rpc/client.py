@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from infernet.vm.block import Block
-from infernet.vm.chain import Chain, Event
+from infernet.vm.chain import Chain
+from infernet.vm.events import Event
 from infernet.vm.request import At
 from infernet.vm.rpc.errors import exceeds, refuse
 from infernet.vm.rpc.filters import Filters

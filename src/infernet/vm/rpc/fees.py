@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from infernet.vm.block import Block, Header, Receipt
+from infernet.vm.block import Block, Receipt
 
 DEFAULT_TIP = 10**9
-_ELASTICITY = 2
-_CHANGE_DENOMINATOR = 8
 _SAMPLED_PERCENTILE = 60
-
-
-def compute_next_base_fee(header: Header) -> int:
-    """The base fee of the block after this one (EIP-1559)."""
-    target = header.gas_limit // _ELASTICITY
-    change = header.base_fee * abs(header.gas_used - target) // target // _CHANGE_DENOMINATOR
-    if header.gas_used > target:
-        return header.base_fee + max(change, 1)
-    return header.base_fee - change
 
 
 def compute_tip(blocks: Iterable[Block]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from infernet.vm.chain import Event, NewHead, NewPending, Removed
+from infernet.vm.events import Event, NewHead, NewPending, Removed
 from infernet.vm.rpc.errors import exceeds, refuse
 from infernet.vm.rpc.format import format_log
 from infernet.vm.rpc.matching import match_block

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from infernet.vm.chain import Chain
-from infernet.vm.rpc.thread import EngineThread
+from infernet.vm.engine_thread import EngineThread
 
 MAX_TOGETHER = 1_000
 

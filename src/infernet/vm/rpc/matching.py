@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infernet.vm.block import LogEntry, bloom_matches
-from infernet.vm.chain import NewHead
+from infernet.vm.events import NewHead
 from infernet.vm.rpc.requests import LogQuery
 
 

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from infernet.vm.chain import Chain
-from infernet.vm.rpc.thread import EngineThread
+from infernet.vm.engine_thread import EngineThread
 
 log = structlog.get_logger()
 

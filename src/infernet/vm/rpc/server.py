@@ -12,6 +12,7 @@ from typing import Any
 from infernet.chain.local import DevAccount
 from infernet.errors import InfernetError, InvalidInput
 from infernet.vm.chain import Chain
+from infernet.vm.engine_thread import EngineThread
 from infernet.vm.rpc.client import Client, Limits, Node
 from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher, build_refusal
@@ -19,7 +20,6 @@ from infernet.vm.rpc.inbox import Inbox
 from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS
 from infernet.vm.rpc.pace import Pace
 from infernet.vm.rpc.table import Method
-from infernet.vm.rpc.thread import EngineThread
 from infernet.vm.rpc.translation import translate
 from infernet.web import (
     HttpServer,

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from infernet.vm.chain import Chain, Event, NewHead, NewPending
+from infernet.vm.chain import Chain
+from infernet.vm.events import Event, NewHead, NewPending
 from infernet.vm.rpc.filters import select_logs
 from infernet.vm.rpc.format import format_header, format_mined, format_pooled
 from infernet.vm.rpc.requests import LogQuery

@@ -62,8 +62,8 @@ def _format_step(step: Step) -> Json:
     if step.memory is not None:
         shown["memory"] = [encode_data(step.memory[at : at + 32]) for at in range(0, len(step.memory), 32)]
     if step.storage is not None:
-        shown["storage"] = {slot.hex(): word.hex() for slot, word in step.storage.items()}
-    if step.return_data:
+        shown["storage"] = {encode_data(slot): encode_data(word) for slot, word in step.storage.items()}
+    if step.return_data is not None:
         shown["returnData"] = encode_data(step.return_data)
     return shown
 

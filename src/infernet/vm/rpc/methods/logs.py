@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from infernet.errors import InvalidInput
 from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import exceeds, invalid, refuse
 from infernet.vm.rpc.format import Json, format_log
@@ -23,14 +22,11 @@ FILTER_ID = Param("filter id", decode_text)
 def get_logs(client: Client, query: LogQuery) -> list[Json]:
     first, last = _read_range(client, query)
     limit = client.node.limits.logs
-    try:
-        found = client.chain.logs(first, last, query.addresses, query.topics, limit)
-    except InvalidInput as error:
-        if error.code != "logs.too_many":
-            raise
+    found = client.chain.logs(first, last, query.addresses, query.topics, limit + 1)
+    if len(found) > limit:
         raise exceeds(
             f"query returned more than {limit} results: ask for fewer blocks at once, or name an address or a topic"
-        ) from None
+        )
     return [format_log(log) for log in found]
 
 

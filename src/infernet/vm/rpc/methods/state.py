@@ -46,7 +46,7 @@ def get_nonce(client: Client, address: bytes, block: BlockId) -> str:
 @methods.add("eth_getProof", ADDRESS, Param("slots", _decode_slots), BLOCK)
 def get_proof(client: Client, address: bytes, slots: list[bytes], block: BlockId) -> Json:
     """EIP-1186."""
-    proof = client.chain.state(client.read_place(block)).proof(address, slots)
+    proof = client.chain.state(client.read_place(block)).prove(address, slots)
     return {
         "address": encode_data(address),
         "balance": encode_quantity(proof.balance),

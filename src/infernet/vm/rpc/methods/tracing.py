@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infernet.vm.request import AccountOverride, BlockOverride, CallRequest, CallResult
@@ -62,14 +62,15 @@ class TraceOptions:
             limit=self.limit,
         )
 
-    def format(self, tracer: CallTracer | StructLogger, result: CallResult) -> Json:
-        """What the tracer saw."""
+    def format(self, tracer: CallTracer | StructLogger, result: CallResult, gas: int | None) -> Json:
+        """What the tracer saw. As in geth the outermost frame has the whole transaction's gas, not the code's alone."""
         if isinstance(tracer, StructLogger):
             failed = result.error is not None
             return format_steps(tracer, gas_used=result.gas_used, output=result.return_data, failed=failed)
         if tracer.root is None:
             raise refuse(result.error or "nothing was executed")
-        return format_frame(tracer.root, with_logs=self.with_logs)
+        whole = replace(tracer.root, gas_used=result.gas_used, gas=tracer.root.gas if gas is None else gas)
+        return format_frame(whole, with_logs=self.with_logs)
 
 
 def decode_trace_options(value: Any) -> TraceOptions:
@@ -105,10 +106,11 @@ OPTIONS = Param("options", decode_trace_options, TraceOptions())
 @methods.add("debug_traceTransaction", TX_HASH, OPTIONS)
 def trace_transaction(client: Client, tx_hash: bytes, options: TraceOptions) -> Json:
     tracer = options.build_tracer()
+    mined = client.chain.transaction(tx_hash)
     result = client.chain.trace_transaction(tx_hash, tracer)
-    if result is None:
+    if mined is None or result is None:
         raise refuse("transaction not found")
-    return options.format(tracer, result)
+    return options.format(tracer, result, mined.transaction.gas)
 
 
 @methods.add("debug_traceCall", CALL, BLOCK, OPTIONS)
@@ -116,7 +118,7 @@ def trace_call(client: Client, request: CallRequest, block: BlockId, options: Tr
     tracer = options.build_tracer()
     place = client.read_place(block)
     result = client.chain.call(request, place, options.overrides, options.block_override, tracer)
-    return options.format(tracer, result)
+    return options.format(tracer, result, request.gas)
 
 
 @methods.add("debug_traceBlockByNumber", BLOCK_NUMBER, OPTIONS)
