@@ -11,9 +11,9 @@ from infernet.errors import NodeMisconfigured
 _ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}  # named otherwise than by numpy
 
 
-def open_session(path: Path) -> Any:
-    """An `InferenceSession` of one thread that reorders nothing: small models answer fastest so, and sums keep their
-    order.
+def open_session(source: Path | bytes) -> Any:
+    """An `InferenceSession` of a file or its content, of one thread that reorders nothing: small models answer fastest
+    so, and sums keep their order.
 
     Raises:
         NodeMisconfigured: `onnx.not_installed`, `model.file_missing`, `model.unreadable`.
@@ -25,15 +25,29 @@ def open_session(path: Path) -> Any:
         raise NodeMisconfigured(
             "onnx.not_installed", "ONNX models need onnxruntime: pip install 'infernet[onnx]'"
         ) from None
-    if not path.is_file():
-        raise NodeMisconfigured("model.file_missing", f"there is no model file {path}")
+    if isinstance(source, Path) and not source.is_file():
+        raise NodeMisconfigured("model.file_missing", f"there is no model file {source}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
-    errors = onnxruntime.capi.onnxruntime_pybind11_state  # they share no base class
-    unreadable = (
+    loaded = source if isinstance(source, bytes) else str(source)
+    try:
+        return onnxruntime.InferenceSession(loaded, options, providers=["CPUExecutionProvider"])
+    except list_runtime_errors() as error:
+        reason = str(error).splitlines()[0]
+        name = "the graph" if isinstance(source, bytes) else source
+        raise NodeMisconfigured(
+            "model.unreadable", f"{name} is not a model that ONNX Runtime loads: {reason}"
+        ) from None
+
+
+def list_runtime_errors() -> tuple[type[Exception], ...]:
+    """What the runtime raises where a graph cannot be loaded or run: its errors share no base class."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors  # noqa: PLC0415
+
+    return (
         errors.Fail,
         errors.InvalidArgument,
         errors.InvalidGraph,
@@ -42,13 +56,6 @@ def open_session(path: Path) -> Any:
         errors.NotImplemented,
         errors.RuntimeException,
     )
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except unreadable as error:
-        reason = str(error).splitlines()[0]
-        raise NodeMisconfigured(
-            "model.unreadable", f"{path} is not a model that ONNX Runtime loads: {reason}"
-        ) from None
 
 
 def read_element_type(node: Any) -> str:

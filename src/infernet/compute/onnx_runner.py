@@ -8,7 +8,7 @@ from typing import Any
 
 from infernet.errors import NodeMisconfigured
 from infernet.onnx_session import open_session, read_element_type
-from infernet.protocol.manifest import Flavour, Manifest, TensorSpec, check_file, parse_manifest
+from infernet.protocol.manifest import Flavour, Manifest, ManifestFile, TensorSpec, check_file, parse_manifest
 from infernet.protocol.model_codec import decode_features, encode_outputs
 
 
@@ -21,8 +21,7 @@ def load_onnx(manifest_text: str, folder: str) -> Callable[[bytes], bytes]:
     """
     manifest = parse_manifest(manifest_text.encode())
     session = open_session(_verify(manifest, Path(folder)))
-    _check_side(manifest, "input", manifest.inputs, session.get_inputs(), complete=True)
-    _check_side(manifest, "output", manifest.outputs, session.get_outputs(), complete=False)
+    check_schema(manifest, session)
     names = [spec.name for spec in manifest.outputs]
 
     def run(features: bytes) -> bytes:
@@ -30,6 +29,32 @@ def load_onnx(manifest_text: str, folder: str) -> Callable[[bytes], bytes]:
         return encode_outputs(manifest, dict(zip(names, results, strict=True)))
 
     return run
+
+
+def check_schema(manifest: Manifest, session: Any) -> None:
+    """Compare a loaded graph's inputs and outputs with the manifest. It may leave outputs out, never an input.
+
+    Raises:
+        NodeMisconfigured: `model.schema_mismatch`.
+    """
+    _check_side(manifest, "input", manifest.inputs, session.get_inputs(), complete=True)
+    _check_side(manifest, "output", manifest.outputs, session.get_outputs(), complete=False)
+
+
+def find_graph(manifest: Manifest) -> ManifestFile:
+    """The one .onnx file of a model.
+
+    Raises:
+        NodeMisconfigured: `model.unsupported`.
+    """
+    graphs = [file for file in manifest.files if file.path.endswith(".onnx")]
+    if manifest.flavour is not Flavour.ONNX or len(graphs) != 1:
+        raise NodeMisconfigured(
+            "model.unsupported",
+            f"{manifest.name} ({manifest.flavour}, {len(graphs)} .onnx files) cannot be served: "
+            "a model container runs exactly one .onnx file",
+        )
+    return graphs[0]
 
 
 def _verify(manifest: Manifest, folder: Path) -> Path:
@@ -43,18 +68,10 @@ def _verify(manifest: Manifest, folder: Path) -> Path:
             )
         with path.open("rb") as stream:
             check_file(file, stream, manifest.name)
-    graphs = [file.path for file in manifest.files if file.path.endswith(".onnx")]
-    if manifest.flavour is not Flavour.ONNX or len(graphs) != 1:
-        raise NodeMisconfigured(
-            "model.unsupported",
-            f"{manifest.name} ({manifest.flavour}, {len(graphs)} .onnx files) cannot be served: "
-            "a model container runs exactly one .onnx file",
-        )
-    return folder / graphs[0]
+    return folder / find_graph(manifest).path
 
 
 def _check_side(manifest: Manifest, side: str, specs: tuple[TensorSpec, ...], nodes: Any, *, complete: bool) -> None:
-    """The manifest may leave outputs of the graph out, never an input."""
     declared = {spec.name: spec.dtype for spec in specs}
     actual = {node.name: read_element_type(node) for node in nodes}
     differing = [name for name, dtype in declared.items() if actual.get(name) != dtype]

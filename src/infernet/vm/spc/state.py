@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from infernet.errors import NodeMisconfigured
+from infernet.types import Address
 from infernet.vm.spc.call import WORD_BYTES, SpcCall
 from infernet.vm.spc.dispatch import count_words
 from infernet.vm.spc.prices import Prices
@@ -18,25 +19,32 @@ def compute_slot(label: str, *keys: bytes) -> bytes:
 
 
 class SpcState:
-    """The state of the precompile that a call runs in."""
+    """The state of the precompile that a call runs in; or that of another one, to read from."""
 
-    def __init__(self, call: SpcCall, prices: Prices) -> None:
+    def __init__(self, call: SpcCall, prices: Prices, owner: Address | None = None, *, is_priced: bool = True) -> None:
         self._call = call
         self._prices = prices
+        self._owner = owner
+        self._is_priced = is_priced
+
+    def unpriced(self) -> SpcState:
+        """The same for what a node reads into its memory, which costs a caller nothing: other nodes have it there."""
+        return SpcState(self._call, self._prices, self._owner, is_priced=False)
 
     def charge(self, gas: int) -> None:
         """Raises `SpcOutOfGas` where less is left."""
-        self._call.charge(gas)
+        if self._is_priced:
+            self._call.charge(gas)
 
     def read(self, slot: bytes) -> bytes:
         """A word; zero where nothing was stored."""
-        self._call.charge(self._prices.storage_read)
-        return self._call.load(slot)
+        self.charge(self._prices.storage_read)
+        return self._call.load(slot) if self._owner is None else self._call.load_from(self._owner, slot)
 
     def write(self, slot: bytes, word: bytes) -> None:
         """Store a word. Raises `SpcRevert` within a static call."""
         is_new = word != ZERO_WORD and self._call.load(slot) == ZERO_WORD
-        self._call.charge(self._prices.storage_new if is_new else self._prices.storage_write)
+        self.charge(self._prices.storage_new if is_new else self._prices.storage_write)
         self._call.store(slot, word)
 
     def get(self, sha256: bytes) -> bytes:
@@ -47,7 +55,7 @@ class SpcState:
         Raises:
             NodeMisconfigured: `vm.blob_missing`: the node's own store is damaged, and it cannot go on.
         """
-        self._call.charge(self._prices.blob_read)
+        self.charge(self._prices.blob_read)
         try:
             return self._call.blobs.get(sha256)
         except KeyError:
@@ -57,10 +65,10 @@ class SpcState:
     def put(self, data: bytes) -> bytes:
         """Keep a blob; the answer is its sha256."""
         prices = self._prices
-        self._call.charge(prices.blob_write + prices.blob_byte * len(data) + prices.hash_word * count_words(data))
+        self.charge(prices.blob_write + prices.blob_byte * len(data) + prices.hash_word * count_words(data))
         return self._call.blobs.put(data)
 
     def hash(self, data: bytes) -> bytes:
         """Its sha256."""
-        self._call.charge(self._prices.hash_word * count_words(data))
+        self.charge(self._prices.hash_word * count_words(data))
         return hashlib.sha256(data).digest()

@@ -17,7 +17,6 @@ from infernet.vm.spc.vectors.trie import Trie
 class Opened:
     """A collection, and the state that it lies in."""
 
-    call: SpcCall
     state: SpcState
     collection: Collection
 
@@ -28,8 +27,8 @@ class Opened:
 
     @property
     def loading_trie(self) -> Trie:
-        """Its tree for what a node reads into memory, which costs the caller nothing by the node."""
-        return Trie(self.call.blobs, compute_record_bytes(self.collection.dimension))
+        """Its tree, for what a node reads into its memory."""
+        return Trie(self.state.unpriced(), compute_record_bytes(self.collection.dimension))
 
     def check_vector(self, vector: bytes) -> None:
         """Raises `SpcRevert` where it is not of the collection's dimension."""
@@ -40,7 +39,7 @@ class Opened:
 def open_collection(call: SpcCall, prices: Prices, identity: bytes) -> Opened:
     """Raises `SpcRevert` where there is no such collection."""
     state = SpcState(call, prices)
-    return Opened(call, state, read_collection(state, identity))
+    return Opened(state, read_collection(state, identity))
 
 
 def open_for_writing(call: SpcCall, prices: Prices, limits: Limits, identity: bytes, items: int) -> Opened:

@@ -84,4 +84,4 @@ class Reading:
     def _load(self, opened: Opened) -> Partition:
         collection = opened.collection
         version = Version(collection.id, read_centroids_hash(opened.state, collection), collection.root)
-        return self._loaded.get(version, opened.loading_trie, opened.call.blobs, collection.dimension)
+        return self._loaded.get(version, opened.loading_trie, opened.state.unpriced(), collection.dimension)

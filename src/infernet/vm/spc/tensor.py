@@ -1,0 +1,139 @@
+"""Tensor inference: any published model in the middle of a transaction.
+
+What it answers is what a node that serves the model delivers, byte for byte: graph, runtime and encodings are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from infernet.errors import InvalidInput, JobRejected
+from infernet.models.store import read_manifest
+from infernet.protocol.manifest import Manifest, TensorSpec, encode_manifest
+from infernet.protocol.model_codec import Arrays, decode_features, encode_outputs
+from infernet.vm.spc import addresses
+from infernet.vm.spc.call import SpcCall, SpcRevert
+from infernet.vm.spc.dispatch import Methods, count_words
+from infernet.vm.spc.models.graph import import_onnx
+from infernet.vm.spc.models.loaded import LoadedModel, LoadedModels
+from infernet.vm.spc.models.shelf import Shelf
+from infernet.vm.spc.prices import Limits, Prices
+from infernet.vm.spc.state import SpcState
+
+
+class TensorInference:
+    """Models and their files, and running them.
+
+    Raises:
+        NodeMisconfigured: `onnx.not_installed`.
+    """
+
+    address = addresses.TENSOR_INFERENCE
+    name = "inference"
+    recorded = False
+
+    def __init__(self, prices: Prices, limits: Limits, loaded: LoadedModels | None = None) -> None:
+        import_onnx()
+        self._prices = prices
+        self._limits = limits
+        self._loaded = LoadedModels() if loaded is None else loaded
+        self._methods = Methods(
+            prices,
+            {
+                "putBlob(bytes) returns (bytes32)": self._put_blob,
+                "assemble(bytes32[]) returns (bytes32)": self._assemble,
+                "fileSize(bytes32) view returns (bool,uint256)": self._file_size,
+                "publish(bytes) returns (bytes32)": self._publish,
+                "isPublished(bytes32) view returns (bool)": self._is_published,
+                "manifestOf(bytes32) view returns (bytes)": self._manifest_of,
+                "quote(bytes32,uint256) view returns (uint256)": self._quote,
+                "infer(bytes32,bytes) view returns (bytes)": self._infer,
+            },
+        )
+
+    def run(self, call: SpcCall) -> bytes:
+        """See `Spc.run`."""
+        return self._methods.run(call)
+
+    def install(self, call: SpcCall, folder: Path) -> bytes:
+        """Publish the model in a folder, as a genesis does; the answer is its manifest's hash.
+
+        Raises:
+            SpcRevert: as `publish` does.
+            NodeMisconfigured, InvalidInput: as `read_manifest` does.
+        """
+        manifest, shelf = read_manifest(folder), self._open(call)
+        step = self._limits.blob_bytes
+        for file in manifest.files:
+            content = (folder / file.path).read_bytes()
+            parts = [shelf.files.put(content[at : at + step]) for at in range(0, max(len(content), 1), step)]
+            if len(parts) > 1:
+                shelf.files.assemble(parts)
+        return shelf.publish(encode_manifest(manifest))
+
+    def _open(self, call: SpcCall) -> Shelf:
+        return Shelf(SpcState(call, self._prices), self._prices, self._limits, self._loaded)
+
+    def _put_blob(self, call: SpcCall, data: bytes) -> bytes:
+        return self._open(call).files.put(data)
+
+    def _assemble(self, call: SpcCall, parts: tuple[bytes, ...]) -> bytes:
+        return self._open(call).files.assemble(parts)
+
+    def _file_size(self, call: SpcCall, sha256: bytes) -> tuple[bool, int]:
+        size_bytes = self._open(call).files.read_size(sha256)
+        return size_bytes is not None, size_bytes or 0
+
+    def _publish(self, call: SpcCall, manifest: bytes) -> bytes:
+        return self._open(call).publish(manifest)
+
+    def _is_published(self, call: SpcCall, manifest_hash: bytes) -> bool:
+        return self._open(call).is_published(manifest_hash)
+
+    def _manifest_of(self, call: SpcCall, manifest_hash: bytes) -> bytes:
+        return self._open(call).read_manifest(manifest_hash)
+
+    def _quote(self, call: SpcCall, manifest_hash: bytes, extent: int) -> int:
+        return self._price(self._compute_macs(self._open(call).get(manifest_hash), extent))
+
+    def _infer(self, call: SpcCall, manifest_hash: bytes, features: bytes) -> bytes:
+        shelf = self._open(call)
+        call.charge(self._prices.inference)
+        model = shelf.get(manifest_hash)
+        call.charge(self._price_numbers(model.manifest.inputs, count_words(features)))
+        arrays = decode(model.manifest, features)
+        call.charge(self._price(self._compute_macs(model, model.read_extent(arrays))))
+        outputs = model.run(arrays)
+        call.charge(self._price_numbers(model.manifest.outputs, sum(array.size for array in outputs.values())))
+        return encode(model.manifest, outputs)
+
+    def _compute_macs(self, model: LoadedModel, extent: int) -> int:
+        try:
+            return model.cost.at(extent, self._limits.macs)
+        except InvalidInput as error:
+            raise SpcRevert(f"{error.code}: {error.message}") from error
+
+    def _price(self, macs: int) -> int:
+        return (self._prices.kilomac * macs + 1023) // 1024
+
+    def _price_numbers(self, specs: tuple[TensorSpec, ...], numbers: int) -> int:
+        in_words = any(spec.encoding == "int256[]" for spec in specs)
+        return self._prices.feature_word * numbers if in_words else 0
+
+
+def decode(manifest: Manifest, features: bytes) -> Arrays:
+    """Raises `SpcRevert` where they do not fit; in words that are the same on every node."""
+    try:
+        return decode_features(manifest, features)
+    except JobRejected as error:
+        wanted = ", ".join(f"{spec.name} {spec.dtype} {json.dumps(spec.shape)}" for spec in manifest.inputs)
+        raise SpcRevert(f"{error.code}: {manifest.name} takes {wanted}") from error
+
+
+def encode(manifest: Manifest, outputs: Arrays) -> bytes:
+    """Raises `SpcRevert` where they are not what the manifest declares."""
+    try:
+        return encode_outputs(manifest, outputs)
+    except JobRejected as error:
+        raise SpcRevert(f"{error.code}: the output of {manifest.name} is not what its manifest declares") from error
