@@ -39,6 +39,7 @@ _READS = frozenset(
         "eth_getTransactionByHash",
         "eth_getTransactionCount",
         "eth_getTransactionReceipt",
+        "infernet_exportBlocks",
     }
 )
 """What may be asked twice without a difference."""

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import infernet
-from infernet.cli import models
+from infernet.cli import chain, models
 from infernet.cli.check import check
 from infernet.cli.demo import demo
 from infernet.cli.deploy import deploy
@@ -66,6 +66,7 @@ app.command("init")(init)
 app.command("check")(check)
 app.command("node")(node)
 app.add_typer(models.app, name="models")
+app.add_typer(chain.app, name="chain")
 
 
 def run_command_line(arguments: list[str]) -> int:

@@ -7,9 +7,10 @@ from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import refuse
 from infernet.vm.rpc.format import Json, format_record
 from infernet.vm.rpc.methods.params import BLOCK
-from infernet.vm.rpc.table import Methods
-from infernet.vm.rpc.values import BlockId, encode_data
+from infernet.vm.rpc.table import Methods, Param
+from infernet.vm.rpc.values import BlockId, decode_uint64, encode_data
 
+MAX_EXPORTED = 64
 methods = Methods()
 
 
@@ -24,6 +25,13 @@ def export_block(client: Client, block: BlockId) -> str:
     """A block with its records, as a follower takes it."""
     number = _find(client, block).number
     return encode_data(next(iter(client.chain.export(number, number))))
+
+
+@methods.add("infernet_exportBlocks", Param("first block", decode_uint64), Param("count", decode_uint64))
+def export_blocks(client: Client, first: int, count: int) -> list[str]:
+    """Blocks from the first on: as many as there are, `MAX_EXPORTED` at most, none where it is not there yet."""
+    last = first + min(count, MAX_EXPORTED) - 1
+    return [encode_data(encoded) for encoded in client.chain.export(first, last)]
 
 
 def _find(client: Client, block_id: BlockId) -> Block:

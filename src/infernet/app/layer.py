@@ -1,0 +1,190 @@
+"""A layer put together: the settings of its file become a first block, precompiles and a chain that is served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from infernet.app.deployment import SALT, plan_suite
+from infernet.chain.artifacts import load_artifact
+from infernet.chain.create2 import compute_create2_address
+from infernet.chain.local import DEV_ACCOUNTS
+from infernet.errors import NodeMisconfigured
+from infernet.layer_settings import LayerSettings, LlmEntry
+from infernet.types import Address
+from infernet.vm.chain import Chain
+from infernet.vm.engine_thread import EngineThread
+from infernet.vm.genesis import DEV_PRODUCER, DEV_PRODUCER_KEY, Deployment, Genesis, build_dev_accounts
+from infernet.vm.request import AccountOverride
+from infernet.vm.rpc.server import serve_chain
+from infernet.vm.spc.addresses import SCHEDULER, TRAINING
+from infernet.vm.spc.call import Spc
+from infernet.vm.spc.engines import Engines
+from infernet.vm.spc.http import Http
+from infernet.vm.spc.llm import Llm
+from infernet.vm.spc.openai import OpenAiEndpoint, OpenAiEngine
+from infernet.vm.spc.outbound import OutboundClient
+from infernet.vm.spc.prices import Limits, Prices
+from infernet.vm.spc.tensor import TensorInference
+from infernet.vm.spc.vectors.database import VectorDatabase
+from infernet.web import HttpServer
+
+MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
+SYSTEM_CONTRACTS = {"scheduler": ("Scheduler", SCHEDULER), "training": ("Training", TRAINING)}
+"""Precompiles in name: contracts that stand in the first block, since all they do the EVM can do."""
+T = TypeVar("T", Prices, Limits)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a chain is made of."""
+
+    genesis: Genesis
+    spcs: tuple[Spc, ...]
+    producer_key: bytes | None
+
+
+@dataclass(frozen=True)
+class RunningLayer:
+    """A chain that is served. Call it on its engine's thread only."""
+
+    chain: Chain
+    engine: EngineThread
+    server: HttpServer
+
+
+def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> Layer:
+    """Put a layer together.
+
+    Args:
+        producer_key: of the account that the file names as producer; where it names none, everybody knows the key.
+
+    Raises:
+        NodeMisconfigured: a price, a limit or a language model that cannot be; a package that is not installed.
+    """
+    prices, limits = _choose("prices", Prices(), settings.prices), _choose("limits", Limits(), settings.limits)
+    spcs = _build_spcs(settings, prices, limits)
+    genesis = Genesis(
+        producer=_to_bytes(settings.producer) if settings.producer else DEV_PRODUCER,
+        chain_id=settings.chain_id,
+        timestamp=settings.timestamp,
+        gas_limit=settings.gas_limit,
+        base_fee=settings.base_fee_wei,
+        block_time_s=settings.block_time_s,
+        accounts=_build_accounts(settings),
+        deployments=_build_deployments(settings),
+        spcs=tuple(sorted(_to_bytes(spc.address) for spc in spcs)),
+        parameters={"prices": asdict(prices), "limits": asdict(limits)},
+    )
+    return Layer(genesis, spcs, producer_key if settings.producer else DEV_PRODUCER_KEY)
+
+
+@asynccontextmanager
+async def run_layer(
+    layer: Layer, path: Path | None, host: str, port: int, *, is_dev: bool = False, is_public: bool = False
+) -> AsyncIterator[RunningLayer]:
+    """Serve a chain while the context is open.
+
+    Args:
+        path: of its file; None keeps it in memory.
+        is_dev: with helpers for tests, and accounts whose keys everybody knows.
+        is_public: calls run no recorded precompiles, which cost the operator money or connections.
+
+    Raises:
+        NodeMisconfigured: the file holds another chain or is in use, or the port is.
+    """
+    async with AsyncExitStack() as stack:
+        engine = EngineThread()
+        stack.callback(engine.close)
+        chain = await engine.run(
+            Chain, layer.genesis, layer.spcs, path, producer_key=layer.producer_key, run_recorded=not is_public
+        )
+        stack.push_async_callback(engine.run, chain.close)
+        accounts = DEV_ACCOUNTS if is_dev else ()
+        server = await stack.enter_async_context(
+            serve_chain(chain, engine, host, port, accounts=accounts, is_dev=is_dev)
+        )
+        yield RunningLayer(chain, engine, server)
+
+
+def describe_predeploys(settings: LayerSettings) -> dict[str, Address]:
+    """The contracts of the first block by name."""
+    found: dict[str, Address] = {}
+    if "suite" in settings.predeploys:
+        found |= {part.name: part.address for part in plan_suite()}
+    if "multicall3" in settings.predeploys:
+        found["Multicall3"] = MULTICALL3
+    if "weth" in settings.predeploys:
+        found["WrappedEther"] = compute_create2_address(SALT, load_artifact("WrappedEther").encode_deployment())
+    return found
+
+
+def _build_accounts(settings: LayerSettings) -> dict[bytes, AccountOverride]:
+    accounts = build_dev_accounts() if settings.dev_accounts else {}
+    for address, entry in settings.accounts.items():
+        accounts[_to_bytes(Address(address))] = AccountOverride(balance=entry.ether * 10**18 + entry.wei)
+    contracts = [SYSTEM_CONTRACTS[name] for name in settings.precompiles if name in SYSTEM_CONTRACTS]
+    if "multicall3" in settings.predeploys:
+        contracts.append(("Multicall3", MULTICALL3))
+    for name, at in contracts:
+        accounts[_to_bytes(at)] = AccountOverride(nonce=1, code=load_artifact(name).runtime)
+    return accounts
+
+
+def _build_deployments(settings: LayerSettings) -> tuple[Deployment, ...]:
+    init_codes = [part.init_code for part in plan_suite()] if "suite" in settings.predeploys else []
+    if "weth" in settings.predeploys:
+        init_codes.append(load_artifact("WrappedEther").encode_deployment())
+    return tuple(Deployment(SALT, init_code) for init_code in init_codes)
+
+
+def _build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tuple[Spc, ...]:
+    """Those that the file enables. Answers from texts are made of three of the others, enabled or not."""
+
+    @cache
+    def build(name: str) -> Spc:
+        if name == "inference":
+            return TensorInference(prices, limits)
+        if name == "vectors":
+            return VectorDatabase(prices, limits)
+        if name == "http":
+            return Http(OutboundClient(timeout_s=settings.http.timeout_s), settings.http.hosts, prices, limits)
+        engines = Engines({entry.name: _build_engine(entry) for entry in settings.llm}, prices, limits)
+        if name == "llm":
+            return Llm(engines, prices)
+        raise NodeMisconfigured("layer.unavailable", f"the precompile {name!r} is not available here")
+
+    return tuple(build(name) for name in settings.precompiles if name not in SYSTEM_CONTRACTS)
+
+
+def _build_engine(entry: LlmEntry) -> OpenAiEngine:
+    key = None
+    if entry.api_key_variable is not None:
+        key = os.environ.get(entry.api_key_variable)
+        if not key:
+            raise NodeMisconfigured(
+                "layer.no_api_key", f"set {entry.api_key_variable} to the API key of {entry.name!r}"
+            )
+    client = OutboundClient(timeout_s=entry.timeout_s, allows=lambda address: True)
+    return OpenAiEngine(OpenAiEndpoint(client, entry.url, key), entry.model or entry.name)
+
+
+def _choose(name: str, default: T, chosen: dict[str, int]) -> T:
+    """The default with what the file says."""
+    unknown = sorted(set(chosen) - set(asdict(default)))
+    if unknown:
+        known = ", ".join(asdict(default))
+        raise NodeMisconfigured("layer.unknown_key", f"there is no {unknown[0]!r} in {name}; there are {known}")
+    if any(value < 0 for value in chosen.values()):
+        raise NodeMisconfigured("layer.invalid", f"{name} are not negative")
+    values: dict[str, Any] = dict(chosen)
+    return replace(default, **values)
+
+
+def _to_bytes(address: str) -> bytes:
+    return bytes.fromhex(address[2:])

@@ -1,0 +1,201 @@
+"""`infernet chain`: run an execution layer, follow one, look at one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infernet.cli.options import AsJson, load_user_signer
+from infernet.cli.output import console, print_json
+from infernet.cli.run import Interrupted, run
+from infernet.errors import InvalidInput, NodeMisconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infernet.app.layer import Layer, RunningLayer
+    from infernet.layer_settings import LayerSettings
+    from infernet.vm.block import Block
+
+app = typer.Typer(no_args_is_help=True, help="Execution layers: chains whose precompiles run models.")
+LAYER_FILE = Path("layer.toml")
+
+LayerFile = Annotated[
+    Path | None, typer.Option("--layer", "-l", help="The layer's file; without it, a chain for development.")
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="The folder that keeps the chain; without it, it is gone at the end.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen at.")]
+Port = Annotated[int, typer.Option(help="Port of the JSON-RPC, 0 for a free one.", min=0, max=65535)]
+RpcUrl = Annotated[str, typer.Option(help="JSON-RPC endpoint.", envvar="INFERNET_RPC_URL")]
+
+
+@app.command("run")
+def run_chain(
+    layer: LayerFile = None,
+    data: DataFolder = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8545,
+    keystore: Annotated[
+        Path | None,
+        typer.Option(help="Key file of the producer that the layer's file names; else INFERNET_PRIVATE_KEY."),
+    ] = None,
+    chain_id: Annotated[int | None, typer.Option(help="Another chain id than the file's.", min=1)] = None,
+    block_time_s: Annotated[
+        float | None, typer.Option("--block-time", help="Seconds between blocks, 0: one for each transaction.", min=0)
+    ] = None,
+    gas_limit: Annotated[int | None, typer.Option(help="Another block gas limit than the file's.", min=1)] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Serve helpers for tests, and accounts with known keys.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="For endpoints open to all: eth_call runs no recorded precompile.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run an execution layer until Ctrl-C. Without a file it is one for development."""
+    settings = _read(layer)
+    changes = {"chain_id": chain_id, "block_time_s": block_time_s, "gas_limit": gas_limit}
+    settings = settings.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    is_dev = dev or layer is None
+    with contextlib.suppress(Interrupted):
+        run(_run(settings, keystore, data, host, port, is_dev, public, None if quiet else as_json))
+
+
+@app.command("init")
+def init_layer(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = LAYER_FILE,
+    chain_id: Annotated[int, typer.Option(help="The layer's chain id.", min=1)] = 31337,
+    as_json: AsJson = False,
+) -> None:
+    """Write a layer's file, with every key and what it means."""
+    from infernet.layer_settings import TEMPLATE
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(chain_id=chain_id))
+    except FileExistsError:
+        raise NodeMisconfigured("layer.exists", f"{path} exists: remove it or name another file") from None
+    if as_json:
+        print_json({"written": str(path)})
+        return
+    console().print(f"written to {path}; start it with 'infernet chain run --layer {path}'", soft_wrap=True)
+
+
+@app.command("follow")
+def follow_chain(
+    source: Annotated[str, typer.Argument(help="JSON-RPC endpoint of the chain, or a file that `export` wrote.")],
+    layer: LayerFile = None,
+    data: DataFolder = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop where the source ends today.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Execute another node's blocks again and compare; stop at the first difference."""
+    from infernet.app.following import follow
+    from infernet.app.layer import build_layer
+
+    with contextlib.suppress(Interrupted):
+        path = None if data is None else data / "chain.sqlite"
+        verified = run(follow(build_layer(_read(layer)), path, source, once=once, on_block=_show_block(as_json)))
+        if as_json:
+            print_json({"event": "end", "block": verified})
+        else:
+            console().print(f"verified up to block {verified}: every root is the same")
+
+
+@app.command("export")
+def export_chain(
+    path: Annotated[Path, typer.Argument(help="The file to write, one block a line.")],
+    rpc_url: RpcUrl = "http://127.0.0.1:8545",
+    first: Annotated[int, typer.Option("--from", help="First block.", min=1)] = 1,
+    last: Annotated[int | None, typer.Option("--to", help="Last block; the head by default.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a chain's blocks, with what its precompiles answered, for `follow`."""
+    from infernet.app.following import export
+
+    count = run(export(rpc_url, path, first, last))
+    if as_json:
+        print_json({"written": str(path), "blocks": count})
+    else:
+        console().print(f"{count} blocks written to {path}", soft_wrap=True)
+
+
+@app.command("status")
+def show_status(rpc_url: RpcUrl = "http://127.0.0.1:8545", as_json: AsJson = False) -> None:
+    """The head of a chain, and the layer that it is."""
+    from infernet.app.following import fetch_status
+
+    status = run(fetch_status(rpc_url))
+    if as_json:
+        print_json(status)
+        return
+    for name, value in status.items():
+        console().print(f"{name:<14} {value}", soft_wrap=True, highlight=False)
+
+
+def _read(path: Path | None) -> LayerSettings:
+    from infernet.layer_settings import LayerSettings, read_layer
+
+    return LayerSettings() if path is None else read_layer(path)
+
+
+def _load_producer(settings: LayerSettings, keystore: Path | None) -> bytes | None:
+    if settings.producer is None:
+        return None
+    signer = load_user_signer(keystore)
+    if signer.address != settings.producer:
+        raise InvalidInput("layer.other_producer", f"the layer's producer is {settings.producer}, not {signer.address}")
+    return signer.export_key()
+
+
+async def _run(
+    settings: LayerSettings,
+    keystore: Path | None,
+    data: Path | None,
+    host: str,
+    port: int,
+    is_dev: bool,
+    is_public: bool,
+    as_json: bool | None,
+) -> None:
+    from infernet.app.layer import build_layer, run_layer
+
+    layer = build_layer(settings, _load_producer(settings, keystore))
+    path = None if data is None else data / "chain.sqlite"
+    async with run_layer(layer, path, host, port, is_dev=is_dev, is_public=is_public) as running:
+        if as_json is not None:
+            _show(running, layer, settings, as_json)
+        await asyncio.Event().wait()
+
+
+def _show(running: RunningLayer, layer: Layer, settings: LayerSettings, as_json: bool) -> None:
+    from infernet.app.layer import describe_predeploys
+
+    head, contracts = running.chain.head, describe_predeploys(settings)
+    if as_json:
+        facts = {"rpcUrl": running.server.url, "chainId": running.chain.chain_id, "block": head.number}
+        print_json({"event": "ready", **facts, "precompiles": list(settings.precompiles), "contracts": contracts})
+        return
+    where = f"[bold]{running.server.url}[/]  id {running.chain.chain_id}, block {head.number}"
+    pace = f"every {settings.block_time_s:g} s" if settings.block_time_s else "one for each transaction"
+    precompiles = ", ".join(f"{spc.name} {spc.address[:2]}…{spc.address[-4:]}" for spc in layer.spcs)
+    for name, value in (("chain", where), ("blocks", pace), ("precompiles", precompiles), *contracts.items()):
+        console().print(f"{name:<26}{value}", soft_wrap=True, highlight=False)
+    console().print("Ctrl-C stops it")
+
+
+def _show_block(as_json: bool) -> Callable[[Block], None]:
+    def show(block: Block) -> None:
+        if as_json:
+            print_json({"event": "verified", "block": block.number, "hash": "0x" + block.hash.hex()})
+        elif block.number % 100 == 0:
+            console().print(
+                f"block {block.number} verified, state root 0x{block.header.state_root.hex()}", soft_wrap=True
+            )
+
+    return show
