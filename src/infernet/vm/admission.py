@@ -43,7 +43,7 @@ def check_transaction(tx: Transaction, state: State, block_gas_limit: int, min_t
     if tx.nonce < nonce:
         raise TxRejected("tx.nonce_too_low", f"nonce too low: next nonce {nonce}, tx nonce {tx.nonce}")
     code = state.code(tx.sender)
-    if code and not (len(code) == _DELEGATION_BYTES and code.startswith(_DELEGATION_MARKER)):
+    if code and tx.is_signed and not (len(code) == _DELEGATION_BYTES and code.startswith(_DELEGATION_MARKER)):
         raise TxRejected("tx.sender_not_eoa", f"sender not an eoa: address 0x{tx.sender.hex()}")
     balance, cost = state.balance(tx.sender), tx.gas * tx.max_fee + tx.value
     if balance < cost:

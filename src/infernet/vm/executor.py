@@ -20,6 +20,7 @@ from infernet.vm.transaction import Transaction
 
 log = structlog.get_logger()
 _LEAST_GAS = 21_000
+_MAX_TIMESTAMP = 2**40
 
 
 class BlockRejected(InvalidInput):
@@ -89,11 +90,11 @@ class Executor:
         Raises:
             BlockRejected: it is not what its parent, its transactions and its records lead to.
         """
-        header = block.header
-        if header.timestamp <= parent.block.timestamp:
-            raise _reject(block, f"timestamp {header.timestamp} is not after its parent's {parent.block.timestamp}")
-        env = self.build_next_env(parent, header.timestamp)
+        timestamp = block.header.timestamp
+        env = self.build_next_env(parent, timestamp)
         _compare(block, build_header(env, parent), ("parent_hash", "number", "gas_limit", "base_fee", "coinbase"))
+        if not parent.block.timestamp < timestamp < _MAX_TIMESTAMP:
+            raise _reject(block, f"timestamp {timestamp} is not after its parent's {parent.block.timestamp}")
         answers = Replayed(block.records)
         host = self.open_host(answers)
         open_block = self._engine.begin(parent.state, env, host)

@@ -73,6 +73,11 @@ class Transaction:
     sender: bytes
     raw: bytes
 
+    @property
+    def is_signed(self) -> bool:
+        """False for an impersonated account's, which chains for development take."""
+        return self.s != 0
+
     def effective_price(self, base_fee: int) -> int:
         """Wei per gas that its sender pays in a block of this base fee."""
         return min(self.max_fee, base_fee + self.max_priority_fee)

@@ -38,9 +38,10 @@ def simulate(env: HostedBlock, request: CallRequest, tracer: Tracer | None) -> t
     _pay(env, sender, gas * price, request.value)
     increment_nonce(env.world, sender)
     message = prepare_message(env, _build_tx_env(env, request, tx, gas - intrinsic, price), tx)
-    with tracing(tracer):
+    with tracing(tracer) as traced:
         output = process_message_call(message)
-    used = _count_gas(gas, floor, output)
+        used = _count_gas(gas, floor, output)
+        traced.settle(gas, used)
     logs = tuple(map(build_log, output.logs))
     return CallResult(bytes(output.return_data), used, describe(output.error), logs), message
 

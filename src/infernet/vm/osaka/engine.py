@@ -51,7 +51,7 @@ class OsakaBlock:
         index, before = len(self._output.receipt_keys), self.gas_used
         self._host.tx_index = index
         running = Running(build_spec_transaction(transaction), transaction)
-        with restored_on_error(self._world), tracing(tracer):
+        with restored_on_error(self._world), tracing(tracer) as traced:
             current.running = running
             try:
                 fork.process_transaction(self._env, self._output, running.spec, Uint(index))
@@ -59,6 +59,7 @@ class OsakaBlock:
                 raise TransactionRefused(str(error) or type(error).__name__) from None
             finally:
                 current.running = None
+            traced.settle(transaction.gas, self.gas_used - before)
         logs = tuple(map(build_log, running.logs))
         return Executed(running.error is None, self.gas_used - before, logs)
 

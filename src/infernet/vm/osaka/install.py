@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ethereum.forks.osaka import state
+from ethereum.forks.osaka import fork, state
 from ethereum.forks.osaka.vm.precompiled_contracts.mapping import PRE_COMPILED_CONTRACTS
 
 from infernet.vm.osaka import loop, precompiles, transactions, world
@@ -22,6 +22,7 @@ def install() -> None:
         _replace(getattr(state, function.__name__), function)
     for old, new in (*loop.REPLACED, *transactions.REPLACED):  # see loop.py and transactions.py
         _replace(old, new)
+    vars(fork)["is_valid_delegation"] = transactions.is_valid_delegation
     for address in precompiles.ADDRESSES:
         PRE_COMPILED_CONTRACTS[address] = precompiles.adapter
 

@@ -22,27 +22,33 @@ _LOG0, _LOG4, _SELFDESTRUCT = Ops.LOG0.value, Ops.LOG4.value, Ops.SELFDESTRUCT.v
 
 
 class _Tracing:
-    """The tracer of what runs now, None mostly, and its frames that are open."""
+    """The tracer of what runs now, None mostly, its frames that are open, and the outermost one."""
 
     tracer: Tracer | None = None
     frames: list[CallFrame]
+    outermost: CallFrame | None = None
+
+    def settle(self, gas: int, gas_used: int) -> None:
+        """Of a transaction the outermost frame shows the whole: what comes before its code, and refunds."""
+        if self.outermost is not None:
+            self.outermost.gas, self.outermost.gas_used = gas, gas_used
 
 
 _now = _Tracing()
 
 
 @contextmanager
-def tracing(tracer: Tracer | None) -> Iterator[None]:
+def tracing(tracer: Tracer | None) -> Iterator[_Tracing]:
     """Tell this tracer everything that happens inside."""
     if tracer is None:
-        yield
+        yield _now
         return
-    _now.tracer, _now.frames = tracer, []
+    _now.tracer, _now.frames, _now.outermost = tracer, [], None
     old = trace.set_evm_trace(_StepEvents(tracer, tracer.wants)) if tracer.wants else None
     try:
-        yield
+        yield _now
     finally:
-        _now.tracer = None
+        _now.tracer = _now.outermost = None
         if old is not None:
             trace.set_evm_trace(old)
 
@@ -63,6 +69,7 @@ def enter(message: Message) -> None:
         gas=int(message.gas),
         input=bytes(message.code if is_create else message.data),
     )
+    _now.outermost = _now.outermost or frame
     _now.frames.append(frame)
     _now.tracer.enter(frame)
 

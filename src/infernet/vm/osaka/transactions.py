@@ -14,6 +14,7 @@ from ethereum.forks.osaka import transactions
 from ethereum.forks.osaka.blocks import Log
 from ethereum.forks.osaka.fork import make_receipt as make_spec_receipt
 from ethereum.forks.osaka.fork_types import Address, Authorization
+from ethereum.forks.osaka.vm import eoa_delegation
 from ethereum_types.bytes import Bytes0, Bytes32
 from ethereum_types.numeric import U8, U64, U256, Uint
 
@@ -70,6 +71,12 @@ def make_receipt(tx: Any, error: EthereumException | None, cumulative_gas_used: 
         return _original_receipt(tx, error, cumulative_gas_used, logs)
     running.error, running.logs = error, logs
     return b""
+
+
+def is_valid_delegation(code: bytes) -> bool:
+    """For `check_transaction` alone: whether an account with this code may send. An impersonated one may."""
+    running = current.running
+    return (running is not None and not running.transaction.is_signed) or eoa_delegation.is_valid_delegation(code)
 
 
 REPLACED = (
