@@ -1,121 +1,137 @@
-"""The rule of the chain that makes scheduled calls, and the contract behind it on a real EVM."""
+"""Scheduled calls on a layer: made at the top of the block by the producer's transaction, and missed by no follower."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
+from evm import ALICE, BOB, COUNTER, GWEI, ask, deploy, send
 
-from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
-from infernet.chain.fees import Fees
-from infernet.chain.local import DEV_ACCOUNTS
-from infernet.chain.rpc import RpcChain
-from infernet.chain.sending import Message, build_transaction, send_and_wait
-from infernet.keys.signer import LocalSigner
+from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import to_address
-from infernet.types import Address, ChainId, Gas, Wei
+from infernet.vm.block import encode_block
+from infernet.vm.chain import BlockRejected, Chain
+from infernet.vm.genesis import Genesis, build_dev_accounts
+from infernet.vm.request import AccountOverride
 from infernet.vm.spc.addresses import SCHEDULER
-from infernet.vm.spc.scheduler import MIN_BLOCK_GAS_LIMIT, DueCall, due_call, find_difference
-from infernet.vm.transaction import Access, Transaction, decode_transaction
 
-PRODUCER = LocalSigner(DEV_ACCOUNTS[0].private_key)
-USER = LocalSigner(DEV_ACCOUNTS[1].private_key)
-LOCAL = ChainId(31337)
 ABI = load_artifact("Scheduler")
-YES, NO = (1).to_bytes(32, "big"), bytes(32)
 ADDRESS = bytes.fromhex(SCHEDULER[2:])
+AT_BLOCK, AT_TIME = 0, 1
+CALL_GAS, MAX_FEE = 100_000, 5 * GWEI
+QUOTE = (CALL_GAS + 500_000) * MAX_FEE
 
 
-def _sign(due: DueCall, signer: LocalSigner = PRODUCER, value: int = 0) -> Transaction:
-    message = Message(to_address(due.to), due.data, Wei(value))
-    unsigned = build_transaction(message, LOCAL, 0, Gas(due.gas), Fees(Wei(10**9), Wei(0)))
-    return decode_transaction(signer.sign_transaction(unsigned).raw, LOCAL)
+def build_chain(**options: Any) -> Chain:
+    accounts = {**build_dev_accounts(), ADDRESS: AccountOverride(nonce=1, code=ABI.runtime)}
+    return Chain(Genesis(accounts=accounts), **options)
 
 
-def _due() -> DueCall:
-    due = due_call(lambda _, __: YES, 60_000_000)
-    assert due is not None
-    return due
+@pytest.fixture
+def chain() -> Chain:
+    return build_chain()
 
 
-@pytest.mark.parametrize("returned", [NO, b"", b"\x00", (2).to_bytes(32, "big")])
-def test_nothing_is_due_where_the_scheduler_does_not_say_so(returned: bytes) -> None:
-    assert due_call(lambda _, __: returned, 60_000_000) is None
+@pytest.fixture
+def target(chain: Chain) -> bytes:
+    return deploy(chain, COUNTER)
 
 
-@pytest.mark.parametrize(("limit", "gas"), [(60_000_000, 16_777_216), (30_000_000, 15_000_000)])
-def test_due_calls_get_half_a_block_or_the_most_that_a_transaction_may_have(limit: int, gas: int) -> None:
-    asked: list[tuple[bytes, bytes]] = []
-
-    def read(to: bytes, data: bytes) -> bytes:
-        asked.append((to, data))
-        return YES
-
-    assert due_call(read, limit) == DueCall(ADDRESS, ABI.encode_call("runDue", []), gas)
-    assert asked == [(ADDRESS, ABI.encode_call("isDue", []))]
+def schedule(
+    chain: Chain, target: bytes, when: int, *, clock: int = AT_BLOCK, every: int = 0, value: int = QUOTE
+) -> None:
+    order = (to_address(target), CALL_GAS, MAX_FEE, clock, when, every)
+    assert send(chain, ADDRESS, ABI.encode_call("schedule", [order, b""]), value=value).succeeded
 
 
-def test_the_smallest_block_has_room_for_its_longest_call() -> None:
-    due = due_call(lambda _, __: YES, MIN_BLOCK_GAS_LIMIT)
-    assert due is not None
-    longest = MIN_BLOCK_GAS_LIMIT // 4
-    assert due.gas - 21_064 >= longest * 64 // 63 + 500_000
+def count(chain: Chain, target: bytes) -> int:
+    return int.from_bytes(chain.state(chain.head.number).storage(target, bytes(32)), "big")
 
 
-def test_the_producers_call_is_accepted() -> None:
-    assert find_difference(_due(), _sign(_due()), bytes.fromhex(PRODUCER.address[2:])) is None
+def balance(chain: Chain, account: bytes) -> int:
+    returned = ask(chain, ADDRESS, ABI.encode_call("balanceOf", [to_address(account)])).return_data
+    return int(decode_abi(["uint256"], returned)[0])
 
 
-def test_any_other_first_transaction_is_named() -> None:
-    due, producer = _due(), bytes.fromhex(PRODUCER.address[2:])
-    good = _sign(due)
-    wrong = {
-        "does not begin": [None, _sign(due, USER), replace(good, to=bytes(20)), replace(good, to=None)],
-        "not of type 2": [
-            replace(good, type=0),
-            _sign(due, value=1),
-            replace(good, access_list=(Access(bytes(20), ()),)),
-        ],
-        "is not 0x": [replace(good, data=b""), replace(good, gas=good.gas - 1)],
-    }
-    for reason, transactions in wrong.items():
-        for transaction in transactions:
-            assert reason in (find_difference(due, transaction, producer) or "")
+def follow(chain: Chain) -> Chain:
+    follower = build_chain(producer_key=None)
+    for encoded in chain.export(1, chain.head.number):
+        follower.import_block(encoded)
+    return follower
 
 
-@pytest.mark.chain
-async def test_a_scheduled_call_is_made_by_the_producers_transaction(anvil: AnvilChain, rpc: RpcChain) -> None:
-    """On anvil with the contract where genesis would put it; the call schedules one more deposit for its owner."""
-    await anvil.request("anvil_setCode", SCHEDULER, "0x" + ABI.runtime.hex())
-
-    async def read_pending() -> DueCall | None:
-        """The rule reads with the next block's number: on anvil the pending block's."""
-        call = {"to": SCHEDULER, "data": "0x" + ABI.encode_call("isDue", []).hex()}
-        answer = await anvil.request("eth_call", call, "pending")
-        return due_call(lambda _, __: bytes.fromhex(answer[2:]), 30_000_000)
-
-    head = await rpc.fetch_head()
-    target = load_artifact("StoreConsumer")  # any contract without code at that address: the call then does nothing
-    order = (Address("0x" + "11" * 20), 100_000, 10**11, 0, head.number + 3, 0)
-    quote = (100_000 + 500_000) * 10**11
-    schedule = ABI.encode_call("schedule", [order, target.bytecode[:4]])
-    receipt = await send_and_wait(rpc, USER, Message(to_address(SCHEDULER), schedule, Wei(quote)), LOCAL)
-    assert receipt.succeeded
-    assert await read_pending() is None
-    await anvil.mine()
-    due = await read_pending()
-    assert due is not None
-
-    receipt = await send_and_wait(rpc, PRODUCER, Message(to_address(due.to), due.data, gas=Gas(due.gas)), LOCAL)
-    assert receipt.succeeded
-    assert receipt.block_number == head.number + 3
-    balances = [await _balance(anvil, signer.address) for signer in (USER, PRODUCER)]
-    assert sum(balances) == quote
-    assert balances[1] > 60_000 * receipt.effective_gas_price // 2
-    assert await read_pending() is None
+def test_a_due_call_is_the_first_thing_in_its_block(chain: Chain, target: bytes) -> None:
+    schedule(chain, target, chain.head.number + 3)
+    chain.mine()
+    assert (len(chain.head.transactions), count(chain, target)) == (0, 0)
+    assert send(chain, BOB, value=1).tx_index == 1
+    first = chain.head.transactions[0]
+    assert (first.sender, first.to, first.data) == (chain.coinbase, ADDRESS, ABI.encode_call("runDue", []))
+    assert count(chain, target) == 1
+    chain.mine()
+    assert (len(chain.head.transactions), count(chain, target)) == (0, 1)
 
 
-async def _balance(anvil: AnvilChain, account: Address) -> int:
-    call = {"to": SCHEDULER, "data": "0x" + ABI.encode_call("balanceOf", [account]).hex()}
-    return int(await anvil.request("eth_call", call, "latest"), 16)
+def test_a_call_can_wait_for_a_time(chain: Chain, target: bytes) -> None:
+    schedule(chain, target, chain.head.timestamp + 100, clock=AT_TIME)
+    chain.mine(chain.head.timestamp + 50)
+    assert count(chain, target) == 0
+    chain.mine(chain.head.timestamp + 100)
+    assert count(chain, target) == 1
+
+
+def test_what_a_call_did_not_use_returns_to_its_owner(chain: Chain, target: bytes) -> None:
+    before = chain.state(chain.head.number).balance(chain.coinbase)
+    schedule(chain, target, chain.head.number + 2)
+    tips = chain.state(chain.head.number).balance(chain.coinbase) - before
+    chain.mine()
+    earned = balance(chain, chain.coinbase)
+    spent = before + tips - chain.state(chain.head.number).balance(chain.coinbase)
+    assert balance(chain, ALICE) + earned == QUOTE
+    assert spent < earned < 3 * spent
+
+
+def test_a_recurring_call_is_made_by_every_producer_of_its_turn(chain: Chain, target: bytes) -> None:
+    schedule(chain, target, chain.head.number + 2, every=2, value=3 * QUOTE)
+    made = []
+    for _ in range(6):
+        chain.mine()
+        made.append(count(chain, target))
+    assert made == [1, 1, 2, 2, 3, 3]
+
+
+def test_a_follower_makes_the_same_calls(chain: Chain, target: bytes) -> None:
+    schedule(chain, target, chain.head.number + 2, every=1, value=5 * QUOTE)
+    for _ in range(3):
+        chain.mine()
+    follower = follow(chain)
+    assert follower.head.hash == chain.head.hash
+    assert count(follower, target) == 3
+
+
+def test_a_follower_refuses_a_block_that_leaves_a_due_call_out(
+    chain: Chain, target: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule(chain, target, chain.head.number + 2)
+    follower = follow(chain)
+    monkeypatch.setattr(chain._executor, "_find_duty", lambda state, env: None)
+    chain.mine()
+    with pytest.raises(BlockRejected, match="calls are due"):
+        follower.import_block(encode_block(chain.head))
+    assert follower.head.number == chain.head.number - 1
+
+
+def test_burning_calls_leave_room_for_others_and_are_all_made(chain: Chain) -> None:
+    burner = deploy(chain, b"\xfe")
+    order = (to_address(burner), 8_000_000, 2 * GWEI, AT_BLOCK, chain.head.number + 6, 0)
+    for _ in range(5):
+        schedule_burner = ABI.encode_call("schedule", [order, b""])
+        assert send(chain, ADDRESS, schedule_burner, value=8_500_000 * 2 * GWEI).succeeded
+    blocks = []
+    while ask(chain, ADDRESS, ABI.encode_call("isDue", [])).return_data[-1] or not blocks:
+        assert send(chain, BOB, value=1).succeeded
+        blocks.append(chain.receipts(chain.head)[0])
+    assert len(blocks) == 3  # two of them fit into one transaction
+    assert sum(receipt.gas_used for receipt in blocks) > 5 * 8_000_000
+    assert max(receipt.gas_used for receipt in blocks) <= 2**24

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evm import ask, send
 from hypothesis import given
 from hypothesis import strategies as st
 from needs import need_module
@@ -28,7 +29,10 @@ from infernet.protocol.hashing import to_address
 from infernet.protocol.manifest import compute_manifest_hash
 from infernet.types import ChainId, Gas, Wei
 from infernet.vm.block import LogEntry
+from infernet.vm.chain import Chain
 from infernet.vm.digits_trainer import DigitsTrainer
+from infernet.vm.genesis import Genesis, build_dev_accounts
+from infernet.vm.request import AccountOverride
 from infernet.vm.spc.addresses import TRAINING
 from infernet.vm.spc.training import (
     ADDRESS,
@@ -42,6 +46,7 @@ from infernet.vm.spc.training import (
     is_open,
     read_spec,
 )
+from infernet.vm.training_service import TrainingService
 from infernet.vm.training_worker import TrainingWorker
 
 ABI = load_artifact("Training")
@@ -196,10 +201,81 @@ def test_digits_with_a_wrong_specification_fail(tmp_path: Path, fields: dict[str
 # --- On a chain
 
 
+def build_chain(path: Path | None = None) -> Chain:
+    accounts = {**build_dev_accounts(), ADDRESS: AccountOverride(nonce=1, code=ABI.runtime)}
+    return Chain(Genesis(accounts=accounts), path=path)
+
+
+def submit_job(chain: Chain, spec: bytes, fee: int = 0) -> bytes:
+    """The new job's id."""
+    receipt = send(chain, ADDRESS, ABI.encode_call("submit(bytes)", [spec]), value=fee)
+    assert receipt.succeeded
+    return receipt.logs[0].topics[1]
+
+
+def answer_all(service: TrainingService) -> None:
+    for _ in range(600):
+        if service.answer_finished():
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing ended")
+
+
+def read_result(chain: Chain, job_id: bytes) -> bytes:
+    (result,) = decode_abi(["bytes"], ask(chain, ADDRESS, ABI.encode_call("resultOf", [job_id])).return_data)
+    return bytes(result)
+
+
+def test_a_layer_trains_and_answers(start: Callable[..., TrainingWorker]) -> None:
+    chain = build_chain()
+    service = TrainingService(chain, start())
+    job_id = submit_job(chain, b'{"workflow": "add", "add": [20, 22]}', fee=7)
+    answer_all(service)
+    assert decode_abi(["uint256"], read_result(chain, job_id)) == (42,)
+    earned = ask(chain, ADDRESS, ABI.encode_call("balanceOf", [to_address(chain.coinbase)])).return_data
+    assert int.from_bytes(earned, "big") == 7
+    service.close()
+
+
+def test_an_open_job_is_taken_up_after_a_restart(start: Callable[..., TrainingWorker], tmp_path: Path) -> None:
+    chain = build_chain(tmp_path / "chain.sqlite")
+    answered = submit_job(chain, b'{"workflow": "none"}')
+    first = TrainingService(chain, start())
+    first.resume()
+    answer_all(first)
+    first.close()
+    left = submit_job(chain, b'{"workflow": "add", "add": [1]}')
+    chain.close()
+
+    chain = build_chain(tmp_path / "chain.sqlite")
+    second = TrainingService(chain, start())
+    second.resume()
+    answer_all(second)
+    assert read_result(chain, answered).startswith(b"there is no workflow")
+    assert decode_abi(["uint256"], read_result(chain, left)) == (1,)
+    second.close()
+    chain.close()
+
+
+def test_a_job_that_a_snapshot_took_back_is_not_answered(start: Callable[..., TrainingWorker]) -> None:
+    chain = build_chain()
+    service = TrainingService(chain, start())
+    snapshot = chain.dev.snapshot()
+    submit_job(chain, b'{"workflow": "none"}')
+    chain.dev.revert(snapshot)
+    head = chain.head.hash
+    answer_all(service)
+    assert chain.head.hash == head
+    service.close()
+
+
 @pytest.mark.chain
-async def test_a_job_goes_from_its_owner_to_the_producer_and_back(
-    anvil: AnvilChain, rpc: RpcChain, start: Callable[..., TrainingWorker]
-) -> None:
+async def test_on_anvil_the_miner_answers(anvil: AnvilChain, start: Callable[..., TrainingWorker]) -> None:
+    async with RpcChain(anvil.rpc_url) as rpc:
+        await _answer_on_anvil(anvil, rpc, start())
+
+
+async def _answer_on_anvil(anvil: AnvilChain, rpc: RpcChain, worker: TrainingWorker) -> None:
     await anvil.request("anvil_setCode", TRAINING, "0x" + ABI.runtime.hex())
     await anvil.request("anvil_setCoinbase", PRODUCER.address)
     submit = ABI.encode_call("submit(bytes)", [b'{"workflow": "add", "add": [20, 22]}'])
@@ -209,7 +285,6 @@ async def test_a_job_goes_from_its_owner_to_the_producer_and_back(
     assert job is not None
     assert await _is_open(anvil, job)
 
-    worker = start(min_fee_wei=7)
     worker.offer(job)
     (answer,) = wait_for_answers(worker, timestamp=(await rpc.fetch_head()).timestamp)
     message = Message(to_address(TRAINING), answer.encode(), gas=Gas(answer.gas))

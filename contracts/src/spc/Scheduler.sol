@@ -22,8 +22,12 @@ contract Scheduler is Purse, IScheduler {
     uint256 private constant HIGHEST_GAS_LIMIT = 8_000_000;
     uint256 private constant MAX_DATA_BYTES = 24_575;
 
-    /// @dev What is spent on a call after its gas was counted, and its share of the transaction.
-    uint256 private constant SETTLING_GAS = 40_000;
+    /// @dev What is spent on a call after its gas was counted: its owner is credited; a next turn is queued.
+    uint256 private constant SETTLING_GAS = 35_000;
+    uint256 private constant QUEUEING_GAS = 25_000;
+
+    /// @dev What the transaction costs and the runner's credit. The first call of each run pays for them.
+    uint256 private constant RUN_GAS = 45_000;
 
     struct Entry {
         address owner;
@@ -88,7 +92,7 @@ contract Scheduler is Purse, IScheduler {
             Entry memory entry = _entries[id];
             uint256 needed = uint256(entry.order.gasLimit) * 64 / 63 + OVERHEAD_GAS;
             if (gasleft() < needed) break;
-            earned += _handle(id, entry);
+            earned += _handle(id, entry, count == 0 ? RUN_GAS : 0);
             turn = entry.order.clock == Clock.Block ? Clock.Time : Clock.Block;
             ++count;
         }
@@ -125,9 +129,10 @@ contract Scheduler is Purse, IScheduler {
     }
 
     /// @dev Takes one due call off its queue, makes it, settles it. The caller has seen to the gas.
+    /// @param extraGas What it pays for beside its own.
     /// @return paid What the runner has earned by it.
-    function _handle(uint64 id, Entry memory entry) private returns (uint256 paid) {
-        uint256 gasAtStart = gasleft();
+    function _handle(uint64 id, Entry memory entry, uint256 extraGas) private returns (uint256 paid) {
+        uint256 gasAtStart = gasleft() + extraGas;
         Order memory order = entry.order;
 
         // Effect: a call that is made once is over before it begins.
@@ -139,7 +144,7 @@ contract Scheduler is Purse, IScheduler {
         (bool ok, bytes memory reason) = missed ? (false, bytes("")) : _call(id, entry);
 
         // Effect
-        uint256 used = gasAtStart - gasleft() + SETTLING_GAS;
+        uint256 used = gasAtStart - gasleft() + SETTLING_GAS + (order.every == 0 ? 0 : QUEUEING_GAS);
         uint256 most = order.gasLimit + OVERHEAD_GAS;
         paid = (used < most ? used : most) * _price(order.maxFeePerGas);
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from yarl import URL
 
+from infernet.errors import InvalidInput
 from infernet.vm.spc.engines import Completion, EngineFailed, Turn
 from infernet.vm.spc.outbound import OutboundClient, OutboundFailed, OutboundRequest
+from infernet.web import decode_json
 
 _MAX_ANSWER_BYTES = 8 << 20
 _SEEDS = 1 << 63
@@ -46,8 +48,8 @@ class OpenAiEndpoint:
         if answer.status != 200:
             raise EngineFailed(f"the engine refused with status {answer.status}")
         try:
-            decoded = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            decoded = decode_json(answer.body)
+        except InvalidInput:
             decoded = None
         if not isinstance(decoded, dict):
             raise EngineFailed("the engine's answer is not a JSON object")

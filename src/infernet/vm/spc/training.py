@@ -5,17 +5,18 @@ The jobs themselves stand in a contract in the genesis state (`contracts/src/spc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from infernet.errors import InvalidInput
 from infernet.protocol.abi import BYTES, BYTES32, AbiType, Function
 from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import keccak
 from infernet.vm.block import LogEntry
 from infernet.vm.spc.addresses import TRAINING
+from infernet.web import decode_json
 
 ADDRESS = bytes.fromhex(TRAINING[2:])
 SUBMITTED = keccak(b"TrainingSubmitted(bytes32,address,uint32,uint40,uint128,bytes)")
@@ -113,8 +114,8 @@ def read_spec(spec: bytes) -> Mapping[str, Any]:
         TrainingFailed: it is none.
     """
     try:
-        decoded = json.loads(spec)
-    except (ValueError, RecursionError):
+        decoded = decode_json(spec)
+    except InvalidInput:
         decoded = None
     if not isinstance(decoded, dict) or not isinstance(decoded.get("workflow"), str):
         raise TrainingFailed('the specification is no JSON object with a "workflow"')
