@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import pytest
+from counter import Counter, Mirror, add, encode, number
 from hypothesis import given
 from hypothesis import strategies as st
 from needs import need
 from parrot import Parrot
 from small_server import Reply, Seen, serve
+from stub_client import USER, Client, Contract, deploy_by
 from stub_project import compile_contracts, has_forge
 
 from infernet.chain.anvil import AnvilChain
-from infernet.chain.artifacts import Artifact, load_artifact
+from infernet.chain.artifacts import load_artifact
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
 from infernet.chain.sending import Message, send_and_wait
-from infernet.errors import InvalidInput, NodeMisconfigured
+from infernet.errors import InvalidInput
 from infernet.keys.signer import LocalSigner
-from infernet.protocol.abi_codec import decode_abi, encode_abi
+from infernet.protocol.abi_codec import encode_abi
 from infernet.protocol.hashing import keccak, to_address
-from infernet.types import Address, ChainId
+from infernet.types import ChainId
 from infernet.vm.spc.addresses import HTTP, LLM, RAG, VECTOR_DATABASE
-from infernet.vm.spc.call import Spc, SpcCall, SpcOutOfGas, SpcRevert
-from infernet.vm.spc.dispatch import Methods
+from infernet.vm.spc.call import Spc
 from infernet.vm.spc.engines import Engines
 from infernet.vm.spc.http import Http
 from infernet.vm.spc.llm import Llm
@@ -43,121 +43,8 @@ from infernet.vm.stubs.upstream import Upstream
 pytestmark = pytest.mark.chain
 
 PRICES, LIMITS = Prices(), Limits()
-USER = DEV_ACCOUNTS[0].address
 SIGNER = LocalSigner(DEV_ACCOUNTS[1].private_key)
 LOCAL = ChainId(31337)
-SLOT = bytes(32)
-
-
-class Counter:
-    """Keeps a sum in its storage, where the vector database stands."""
-
-    address = VECTOR_DATABASE
-    name = "counter"
-    recorded = False
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self._methods = Methods(
-            PRICES,
-            {
-                "add(uint256) returns (uint256)": self._add,
-                "total() view returns (uint256)": lambda call: int.from_bytes(call.load(SLOT), "big"),
-                "echo(bytes) view returns (bytes)": lambda _, data: data[::-1],
-                "fail() view": self._fail,
-                "burn() view": self._burn,
-                "stop() view": self._stop,
-            },
-        )
-
-    def run(self, call: SpcCall) -> bytes:
-        self.runs += 1
-        return self._methods.run(call)
-
-    def _add(self, call: SpcCall, amount: int) -> int:
-        total = int.from_bytes(call.load(SLOT), "big") + amount
-        call.store(SLOT, total.to_bytes(32, "big"))
-        return total
-
-    def _fail(self, _: SpcCall) -> None:
-        raise SpcRevert("it had to be")
-
-    def _burn(self, call: SpcCall) -> None:
-        raise SpcOutOfGas
-
-    def _stop(self, _: SpcCall) -> None:
-        raise NodeMisconfigured("test.stopped", "the precompile cannot go on")
-
-
-class Mirror:
-    """Reads the counter's storage, from where retrieve-and-generate stands."""
-
-    address = RAG
-    name = "mirror"
-    recorded = True
-
-    def run(self, call: SpcCall) -> bytes:
-        return call.load_from(VECTOR_DATABASE, SLOT)
-
-
-class Client:
-    """A JSON-RPC client that shows answers as they are."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self.url = url
-        self._session = session
-
-    async def post(self, body: Any) -> Any:
-        async with self._session.post(self.url, json=body) as response:
-            return json.loads(await response.read())
-
-    async def ask(self, method: str, *params: Any) -> dict[str, Any]:
-        answer = await self.post({"jsonrpc": "2.0", "id": 7, "method": method, "params": list(params)})
-        assert answer["id"] == 7
-        return dict(answer)
-
-    async def request(self, method: str, *params: Any) -> Any:
-        answer = await self.ask(method, *params)
-        assert "error" not in answer, answer["error"]
-        return answer["result"]
-
-
-class Contract:
-    """A deployed contract behind a client."""
-
-    def __init__(self, client: Client, artifact: Artifact, address: Address) -> None:
-        self.client, self.artifact, self.address = client, artifact, address
-
-    def encode(self, name: str, *arguments: Any) -> dict[str, Any]:
-        return {"from": USER, "to": self.address, "data": "0x" + self.artifact.encode_call(name, arguments).hex()}
-
-    async def send(self, name: str, *arguments: Any) -> bool:
-        """Whether the transaction succeeded."""
-        tx_hash = await self.client.request("eth_sendTransaction", self.encode(name, *arguments))
-        receipt = await self.client.request("eth_getTransactionReceipt", tx_hash)
-        return bool(receipt["status"] == "0x1")
-
-    async def call(self, name: str, *arguments: Any, at: Any = "latest") -> Any:
-        answer = await self.client.request("eth_call", self.encode(name, *arguments), at)
-        (value,) = decode_abi(self.artifact.find_function(name, len(arguments)).output_types, bytes.fromhex(answer[2:]))
-        return value
-
-    async def answers(self) -> list[bytes]:
-        """What the puppet keeps."""
-        return [await self.call("answers", place) for place in range(await self.call("count"))]
-
-
-def encode(signature: str, *arguments: Any) -> bytes:
-    types = [kind for kind in signature.partition("(")[2][:-1].split(",") if kind]
-    return keccak(signature.encode())[:4] + encode_abi(types, arguments)
-
-
-def number(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
-def add(amount: int) -> bytes:
-    return encode("add(uint256)", amount)
 
 
 TOTAL = encode("total()")
@@ -182,18 +69,10 @@ async def client(anvil: AnvilChain, counter: Counter, session: aiohttp.ClientSes
         yield Client(server.url, session)
 
 
-async def deploy(client: Client, artifact: Artifact, *arguments: Any) -> Contract:
-    data = "0x" + artifact.encode_deployment(arguments).hex()
-    tx_hash = await client.request("eth_sendTransaction", {"from": USER, "data": data})
-    receipt = await client.request("eth_getTransactionReceipt", tx_hash)
-    assert receipt["status"] == "0x1"
-    return Contract(client, artifact, to_address(receipt["contractAddress"]))
-
-
 @pytest.fixture
 async def puppet(client: Client) -> Contract:
     need(has_forge(), "no forge: run `make setup`")
-    return await deploy(client, compile_contracts()["StubPuppet"])
+    return await deploy_by(client, compile_contracts()["StubPuppet"])
 
 
 # --- A contract that runs unchanged on a layer, in forge and here
@@ -214,7 +93,7 @@ async def test_a_consumer_fetches_and_asks_a_model_in_one_transaction(
             Llm(Engines({"tiny": parrot}, PRICES, LIMITS), PRICES),
         ]
         async with serve_stubs(anvil.rpc_url, spcs, "127.0.0.1", 0) as proxy:
-            reviewer = await deploy(Client(proxy.url, session), load_artifact("Reviewer"), "tiny")
+            reviewer = await deploy_by(Client(proxy.url, session), load_artifact("Reviewer"), "tiny")
             url = server.url("/text")
             said = "longer than a word of storage has room for. Good"
             assert (await reviewer.call("ask", url)).endswith("room for. Good")
@@ -241,7 +120,7 @@ async def test_without_a_host_a_trap_says_what_it_is_and_burns_the_gas(
     direct = Client(anvil.rpc_url, session)
     for address in (HTTP, LLM):
         await direct.request("anvil_setCode", address, "0x" + load_artifact("SpcStub").runtime.hex())
-    reviewer = await deploy(direct, load_artifact("Reviewer"), "tiny")
+    reviewer = await deploy_by(direct, load_artifact("Reviewer"), "tiny")
     refused = await direct.ask("eth_call", reviewer.encode("ask", "http://x.example/"), "latest")
     assert bytes.fromhex(refused["error"]["data"][2:10]) == keccak(b"SpcUnanswered(address,address,bytes)")[:4]
 
@@ -318,7 +197,7 @@ async def test_static_and_delegate_calls_are_as_on_a_layer(puppet: Contract) -> 
 
 
 async def test_a_constructor_may_ask(puppet: Contract) -> None:
-    asker = await deploy(puppet.client, compile_contracts()["AsksInConstructor"], add(9))
+    asker = await deploy_by(puppet.client, compile_contracts()["AsksInConstructor"], add(9))
     assert await asker.call("answer") == number(9)
 
 
