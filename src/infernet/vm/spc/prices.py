@@ -53,8 +53,9 @@ class Prices:
     text_byte: int = 120
     """For each byte of a text that is embedded."""
 
-    proof: int = 900_000
-    """One proof: some 8 ms, and a process of its own."""
+    proof: int = 600_000
+    """One zero-knowledge proof, some 10 ms in all."""
+    proof_byte: int = 100
     proof_instance: int = 600
 
     http_request: int = 100_000
@@ -95,6 +96,8 @@ class Limits:
 
     text_bytes: int = 16_384
 
+    circuit_bytes: int = 1 << 20
+    """Of each of a circuit's files."""
     proof_bytes: int = 1 << 16
     proof_instances: int = 4_096
 
