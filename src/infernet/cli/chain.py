@@ -138,6 +138,19 @@ def show_status(rpc_url: RpcUrl = "http://127.0.0.1:8545", as_json: AsJson = Fal
         console().print(f"{name:<14} {value}", soft_wrap=True, highlight=False)
 
 
+@app.command("stubs")
+def run_stubs(
+    rpc_url: Annotated[str, typer.Option("--rpc", help="JSON-RPC endpoint of an anvil.", envvar="INFERNET_RPC_URL")],
+    layer: LayerFile = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8555,
+    as_json: AsJson = False,
+) -> None:
+    """Give an anvil a layer's precompiles: a proxy in front of it answers for them, until Ctrl-C."""
+    with contextlib.suppress(Interrupted):
+        run(_run_stubs(_read(layer), rpc_url, host, port, as_json))
+
+
 def _read(path: Path | None) -> LayerSettings:
     from infernet.layer_settings import LayerSettings, read_layer
 
@@ -170,6 +183,18 @@ async def _run(
     async with run_layer(layer, path, host, port, is_dev=is_dev, is_public=is_public) as running:
         if as_json is not None:
             _show(running, layer, settings, as_json)
+        await asyncio.Event().wait()
+
+
+async def _run_stubs(settings: LayerSettings, rpc_url: str, host: str, port: int, as_json: bool) -> None:
+    from infernet.app.stubs import run_stubs as serve
+
+    async with serve(settings, rpc_url, host, port) as server:
+        if as_json:
+            print_json({"event": "ready", "rpcUrl": server.url, "precompiles": list(settings.precompiles)})
+        else:
+            console().print(f"{server.url} answers for {', '.join(settings.precompiles)}", soft_wrap=True)
+            console().print("use it in the place of the chain's own endpoint; Ctrl-C stops it")
         await asyncio.Event().wait()
 
 

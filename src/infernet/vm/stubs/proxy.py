@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 from infernet.errors import InfernetError, InvalidInput
 from infernet.protocol.hashing import to_address
-from infernet.types import ChainId
+from infernet.types import Address, ChainId
 from infernet.vm.spc.call import Spc
 from infernet.vm.stubs.answers import Answers
 from infernet.vm.stubs.host import StubHost, merge_overrides
@@ -18,12 +19,18 @@ from infernet.web import HttpServer, JSONResponse, Request, Response, Route, bui
 
 MAX_BODY_BYTES = 10 * 2**20
 _CHANGING = ("anvil_", "evm_", "hardhat_")
+_NO_CONTRACTS: Mapping[Address, bytes] = MappingProxyType({})
 _FORGING = frozenset({"setCode", "setStorageAt"})
 
 
 @asynccontextmanager
-async def serve_stubs(rpc_url: str, spcs: Sequence[Spc], host: str, port: int) -> AsyncIterator[HttpServer]:
+async def serve_stubs(
+    rpc_url: str, spcs: Sequence[Spc], host: str, port: int, contracts: Mapping[Address, bytes] = _NO_CONTRACTS
+) -> AsyncIterator[HttpServer]:
     """Put stubs on a chain (anvil) and answer for them while the context is open. Clients use the server's `url`.
+
+    Args:
+        contracts: code that is put on the chain beside the stubs, by address.
 
     The chain mines each transaction at once: with an interval a transaction that waits for its block may find another
     state than its simulation did, and a warning is all that can be done about it.
@@ -36,6 +43,8 @@ async def serve_stubs(rpc_url: str, spcs: Sequence[Spc], host: str, port: int) -
         chain_id = ChainId(int(await upstream.request("eth_chainId"), 16))
         stubs = StubHost(upstream, Answers(spcs, chain_id))
         await stubs.place_stubs()
+        for address, code in contracts.items():
+            await upstream.request("anvil_setCode", address, "0x" + code.hex())
         proxy = StubProxy(upstream, stubs, chain_id)
 
         async def answer(request: Request) -> Response:
