@@ -141,7 +141,6 @@ EQUAL: list[tuple[str, list[Any]]] = [
     ("eth_uninstallFilter", ["0x1"]),
     ("eth_getRawTransactionByHash", ["HASH"]),
     ("debug_traceCall", [CALL, "latest", {"enableMemory": True, "enableReturnData": True}]),
-    ("debug_traceCall", [{"data": REASON}, "latest", {"tracer": "callTracer"}]),
     ("anvil_setBalance", [NOBODY, "0x5"]),
     ("anvil_setNonce", [NOBODY, "0x5"]),
     ("anvil_setCode", [NOBODY, "0x6000"]),
@@ -160,6 +159,7 @@ EQUAL: list[tuple[str, list[Any]]] = [
     ("anvil_setNextBlockBaseFeePerGas", ["0x5"]),
 ]
 ALIKE: list[tuple[str, list[Any]]] = [
+    ("debug_traceCall", [{"data": REASON}, "latest", {"tracer": "callTracer"}]),
     ("evm_snapshot", []),
     ("web3_clientVersion", []),
     ("eth_gasPrice", []),

@@ -50,10 +50,15 @@ class Calls:
         )
 
     def estimate(
-        self, request: CallRequest, state: State, env: BlockEnv, overrides: Mapping[bytes, AccountOverride] | None
+        self,
+        request: CallRequest,
+        state: State,
+        env: BlockEnv,
+        overrides: Mapping[bytes, AccountOverride] | None,
+        answers: Answers | None = None,
     ) -> int:
         """By bisection, to 1.5 %; exactly what it used where that is enough, as it mostly is."""
-        answers = Remembered()
+        answers = answers or Remembered()
         most = _bound_gas(request, state, env)
 
         def run(gas: int) -> CallResult:
@@ -73,10 +78,11 @@ class Calls:
                 least = middle
         return most
 
-    def access_list(self, request: CallRequest, state: State, env: BlockEnv) -> tuple[tuple[Access, ...], CallResult]:
-        return self._engine.list_accesses(
-            state, env, self._executor.open_host(Remembered() if self._run_recorded else Unanswered()), request
-        )
+    def access_list(
+        self, request: CallRequest, state: State, env: BlockEnv, answers: Answers | None = None
+    ) -> tuple[tuple[Access, ...], CallResult]:
+        host = self._executor.open_host((answers or Remembered()) if self._run_recorded else Unanswered())
+        return self._engine.list_accesses(state, env, host, request)
 
     def trace(self, mined: MinedTransaction, tracer: Tracer) -> CallResult:
         """Execute the block again up to this transaction, with the answers that it recorded."""

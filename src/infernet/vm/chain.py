@@ -36,7 +36,7 @@ from infernet.vm.request import (
 )
 from infernet.vm.rlp import RlpError
 from infernet.vm.spc.call import Spc
-from infernet.vm.spc.host import Unanswered
+from infernet.vm.spc.host import Answers, Unanswered
 from infernet.vm.trace import Tracer
 from infernet.vm.transaction import FEE_MARKET, Access, Transaction, TransactionInvalid, sign_transaction
 
@@ -161,27 +161,39 @@ class Chain:
         overrides: Mapping[bytes, AccountOverride] | None = None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
+        answers: Answers | None = None,
     ) -> CallResult:
         """
+        Args:
+            answers: of recorded precompiles, the same to the same question; None runs them.
+
         Raises:
             StateUnavailable: as `state`.
             CallFailed: it could not even begin.
         """
         state, env = self._read_place(at)
-        return self._calls.call(request, state, env, overrides, block_override, tracer)
+        return self._calls.call(request, state, env, overrides, block_override, tracer, answers)
 
-    def estimate(self, request: CallRequest, at: At, overrides: Mapping[bytes, AccountOverride] | None = None) -> int:
+    def estimate(
+        self,
+        request: CallRequest,
+        at: At,
+        overrides: Mapping[bytes, AccountOverride] | None = None,
+        answers: Answers | None = None,
+    ) -> int:
         """A gas limit with which it succeeds.
 
         Raises:
             StateUnavailable: as `state`.
             CallFailed: with the revert's data where it fails with any gas.
         """
-        return self._calls.estimate(request, *self._read_place(at), overrides)
+        return self._calls.estimate(request, *self._read_place(at), overrides, answers)
 
-    def access_list(self, request: CallRequest, at: At) -> tuple[tuple[Access, ...], CallResult]:
+    def access_list(
+        self, request: CallRequest, at: At, answers: Answers | None = None
+    ) -> tuple[tuple[Access, ...], CallResult]:
         """Raises as `call`."""
-        return self._calls.access_list(request, *self._read_place(at))
+        return self._calls.access_list(request, *self._read_place(at), answers)
 
     def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
         """Execute a mined transaction again where it stood; None where there is none.

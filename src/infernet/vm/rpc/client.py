@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infernet.vm.block import Block
 from infernet.vm.chain import Chain
 from infernet.vm.events import Event
-from infernet.vm.request import At
+from infernet.vm.request import At, CallRequest
 from infernet.vm.rpc.errors import exceeds, refuse
 from infernet.vm.rpc.filters import Filters
+from infernet.vm.rpc.ration import Ration
 from infernet.vm.rpc.subscriptions import Push, Subscriptions, Topic
 from infernet.vm.rpc.values import BlockId
 
 MAX_LOGS = 10_000
 MAX_SUBSCRIPTIONS = 100
+MAX_CALL_GAS = 60_000_000
+RECORDED_PER_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request or connection may ask for."""
+    """How much clients may ask for.
+
+    Attributes:
+        logs: in one answer.
+        subscriptions: of one connection.
+        call_gas: of one call; what asks for more is given this.
+        recorded_per_minute: runs of recorded precompiles in calls, of all clients together.
+    """
 
     logs: int = MAX_LOGS
     subscriptions: int = MAX_SUBSCRIPTIONS
+    call_gas: int = MAX_CALL_GAS
+    recorded_per_minute: int = RECORDED_PER_MINUTE
 
 
 class Node:
@@ -51,6 +63,7 @@ class Node:
         self.limits = limits
         self.submit = submit
         self.change_pace = change_pace
+        self.ration = Ration(limits.recorded_per_minute, clock)
         self.filters = Filters(clock)
         self.subscriptions = Subscriptions(chain)
         self._unsubscribe: Callable[[], None] | None = None
@@ -112,6 +125,11 @@ class Client:
         for name in self.subscribed:
             self.node.subscriptions.remove(name)
         self.subscribed.clear()
+
+    def bound(self, request: CallRequest) -> CallRequest:
+        """A call with as much gas as a call is given here at most."""
+        most = self.node.limits.call_gas
+        return replace(request, gas=most) if request.gas is None or request.gas > most else request
 
     def find_block(self, block_id: BlockId) -> Block | None:
         """The block of this name; `pending` is none that exists."""

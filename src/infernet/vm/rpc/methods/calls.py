@@ -27,7 +27,8 @@ def call(
     overrides: Mapping[bytes, AccountOverride] | None,
     block_override: BlockOverride | None,
 ) -> str:
-    result = client.chain.call(request, client.read_place(block), overrides, block_override)
+    place, answers = client.read_place(block), client.node.ration.open()
+    result = client.chain.call(client.bound(request), place, overrides, block_override, answers=answers)
     return encode_data(read_success(result).return_data)
 
 
@@ -35,13 +36,15 @@ def call(
 def estimate_gas(
     client: Client, request: CallRequest, block: BlockId, overrides: Mapping[bytes, AccountOverride] | None
 ) -> str:
-    return encode_quantity(client.chain.estimate(request, client.read_place(block), overrides))
+    place, answers = client.read_place(block), client.node.ration.open()
+    return encode_quantity(client.chain.estimate(request, place, overrides, answers))
 
 
 @methods.add("eth_createAccessList", CALL, PENDING_BLOCK)
 def create_access_list(client: Client, request: CallRequest, block: BlockId) -> Json:
     """A call that fails has a list too: what it touched until then."""
-    entries, result = client.chain.access_list(request, client.read_place(block))
+    place, answers = client.read_place(block), client.node.ration.open()
+    entries, result = client.chain.access_list(client.bound(request), place, answers)
     answer: Json = {"accessList": format_access_list(entries), "gasUsed": encode_quantity(result.gas_used)}
     return answer if result.error is None else answer | {"error": result.error}
 

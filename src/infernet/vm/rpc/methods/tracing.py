@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from infernet.vm.request import AccountOverride, BlockOverride, CallRequest, CallResult
@@ -13,6 +13,7 @@ from infernet.vm.rpc.format import Json
 from infernet.vm.rpc.methods.params import BLOCK, BLOCK_HASH, BLOCK_NUMBER, CALL, TX_HASH
 from infernet.vm.rpc.requests import decode_block_override, decode_overrides
 from infernet.vm.rpc.table import Methods, Param
+from infernet.vm.rpc.tracers import BoundedCallTracer, BoundedStructLogger
 from infernet.vm.rpc.traces import format_frame, format_steps
 from infernet.vm.rpc.values import (
     BlockId,
@@ -53,8 +54,8 @@ class TraceOptions:
     def build_tracer(self) -> CallTracer | StructLogger:
         """A fresh one: it serves one transaction."""
         if self.is_tree:
-            return CallTracer(only_top=self.only_top)
-        return StructLogger(
+            return BoundedCallTracer(only_top=self.only_top)
+        return BoundedStructLogger(
             stack=self.stack,
             memory=self.memory,
             storage=self.storage,
@@ -62,15 +63,14 @@ class TraceOptions:
             limit=self.limit,
         )
 
-    def format(self, tracer: CallTracer | StructLogger, result: CallResult, gas: int | None) -> Json:
-        """What the tracer saw. As in geth the outermost frame has the whole transaction's gas, not the code's alone."""
+    def format(self, tracer: CallTracer | StructLogger, result: CallResult) -> Json:
+        """What the tracer saw."""
         if isinstance(tracer, StructLogger):
             failed = result.error is not None
             return format_steps(tracer, gas_used=result.gas_used, output=result.return_data, failed=failed)
         if tracer.root is None:
             raise refuse(result.error or "nothing was executed")
-        whole = replace(tracer.root, gas_used=result.gas_used, gas=tracer.root.gas if gas is None else gas)
-        return format_frame(whole, with_logs=self.with_logs)
+        return format_frame(tracer.root, with_logs=self.with_logs)
 
 
 def decode_trace_options(value: Any) -> TraceOptions:
@@ -106,19 +106,19 @@ OPTIONS = Param("options", decode_trace_options, TraceOptions())
 @methods.add("debug_traceTransaction", TX_HASH, OPTIONS)
 def trace_transaction(client: Client, tx_hash: bytes, options: TraceOptions) -> Json:
     tracer = options.build_tracer()
-    mined = client.chain.transaction(tx_hash)
     result = client.chain.trace_transaction(tx_hash, tracer)
-    if mined is None or result is None:
+    if result is None:
         raise refuse("transaction not found")
-    return options.format(tracer, result, mined.transaction.gas)
+    return options.format(tracer, result)
 
 
 @methods.add("debug_traceCall", CALL, BLOCK, OPTIONS)
 def trace_call(client: Client, request: CallRequest, block: BlockId, options: TraceOptions) -> Json:
     tracer = options.build_tracer()
     place = client.read_place(block)
-    result = client.chain.call(request, place, options.overrides, options.block_override, tracer)
-    return options.format(tracer, result, request.gas)
+    answers = client.node.ration.open()
+    result = client.chain.call(client.bound(request), place, options.overrides, options.block_override, tracer, answers)
+    return options.format(tracer, result)
 
 
 @methods.add("debug_traceBlockByNumber", BLOCK_NUMBER, OPTIONS)
