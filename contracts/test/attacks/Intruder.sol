@@ -32,8 +32,8 @@ contract Intruder {
         return _plans.length;
     }
 
-    function clear() external {
-        delete _plans;
+    function planOf(uint256 index) external view returns (address target, bytes memory data) {
+        return (_plans[index].target, _plans[index].data);
     }
 
     function arm(bool on) external {
