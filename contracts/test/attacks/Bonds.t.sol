@@ -189,13 +189,14 @@ contract BondAttacks is AttackBase {
         Claim memory c;
         (c.owner, c.id, c.interval, c.node, c.minBond) = (ATTACKER, 1, 1, NODE, BOND);
         (c.verifierParams, c.outputHash) = (keccak256(params), keccak256(OUTPUT));
+        bytes memory claim = abi.encodeCall(IVerifier.verify, (c, OUTPUT, abi.encode(bytes32(0), params)));
         own.plan(address(nodes), abi.encodeCall(INodeRegistry.lockBond, (NODE, BOND)));
         own.plan(address(nodes), abi.encodeCall(INodeRegistry.slashBond, (NODE, BOND, ATTACKER)));
         own.plan(address(nodes), abi.encodeCall(INodeRegistry.unlockBond, (NODE, BOND)));
         own.plan(address(nodes), abi.encodeCall(INodeRegistry.withdrawBond, (address(verifier), ATTACKER)));
-        own.plan(address(verifier), abi.encodeCall(IVerifier.verify, (c, OUTPUT, params)));
+        own.plan(address(verifier), claim);
         own.plan(address(verifier), abi.encodeCall(IVerifier.settle, (c, OUTPUT, params)));
-        own.plan(address(fake), abi.encodeCall(IVerifier.verify, (c, OUTPUT, params)));
+        own.plan(address(fake), claim);
         own.arm(true);
 
         Subscription memory s = _paid();

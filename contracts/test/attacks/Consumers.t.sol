@@ -105,17 +105,24 @@ contract ConsumerAttacks is AttackBase {
         vm.assertEq(_word(address(puppet), ids[1]), 0);
     }
 
-    /// @dev The node's side: it sends too little gas, so that the callback fails and it is paid for nothing.
+    /// @dev The node's side: it sends so little gas that the callback fails, and enough to be paid for it. The consumer
+    /// needs most of what it was promised, to store an output of 4 KB.
     function testFuzz_Attack_ANodeStarvesTheCallback(uint256 given, bool verified) public {
         Subscription memory s = verified ? _judged() : _paid();
         if (!verified) s.mode = ISOLATED;
+        s.maxGasLimit = overhead + 3_500_000;
         uint32 id = _create(s);
+        bytes memory output = new bytes(4_000);
+        for (uint256 i; i < output.length; ++i) {
+            output[i] = 0x2a;
+        }
         Books memory books = _books();
+        bytes memory delivery = abi.encodeCall(ICoordinator.deliverModelOutput, (id, 1, s, output, PROOF));
         vm.prank(NODE);
-        (bool ok,) = address(coordinator).call{gas: _bound(given, 30_000, 900_000)}(_delivery(id, s));
+        (bool ok,) = address(coordinator).call{gas: _bound(given, 1_000_000, 4_500_000)}(delivery);
         if (ok) {
             _expectPaid(books, s, NODE);
-            vm.assertEq(puppet.count(), 1);
+            vm.assertEq(puppet.last().output, output);
         }
         _assertBooks(books);
     }

@@ -157,6 +157,18 @@ contract FundsAttacks is AttackBase {
         _assertBooks(books);
     }
 
+    /// @dev Not defended: the registry knows single containers. A chain is a name of its own, to which no creator's terms
+    /// apply: nodes decide what they serve.
+    function test_Documented_AChainOfContainersOwesNoRoyalty() public {
+        _publish("1", ROYALTY_BPS);
+        string memory chain = string.concat(MODEL, ",labels");
+        Subscription memory s = _paid();
+        (s.containerId, s.royaltyTo, s.royaltyBps) = (keccak256(bytes(chain)), address(0), 0);
+        vm.prank(s.owner);
+        uint32 id = coordinator.createSubscription(s, chain, FEATURES);
+        _assertStillAnswered(_books(), id, s);
+    }
+
     /// @dev The share is part of the code; whoever is paid by it, and whoever deployed it, has no other way in.
     function test_Attack_ProtocolRaisesItsShareBeforeInclusion() public {
         Subscription memory s = _paid();

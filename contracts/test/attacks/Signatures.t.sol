@@ -249,6 +249,15 @@ contract SignatureAttacks is AttackBase {
         _assertForged(foreign, IEIP712Coordinator.InvalidSignature.selector, r);
     }
 
+    /// @dev The chain forks after the request was signed: it is answered on the side whose id it names, and brought to the
+    /// other, where the payer has the same money.
+    function test_Attack_SignatureBroughtToTheOtherSideOfAFork() public {
+        DelegateRequest memory r = _request(NONCE, _paid());
+        vm.chainId(block.chainid + 1);
+        DelegateRequest memory good = _request(NONCE, r.subscription);
+        _assertForged(r, IEIP712Coordinator.InvalidSignature.selector, good);
+    }
+
     /// @dev The same request is answered on one Coordinator and brought to the other, which has as much of its money.
     function test_Attack_SignatureForAnotherCoordinator() public {
         DelegateRequest memory r = _request(NONCE, _paid());

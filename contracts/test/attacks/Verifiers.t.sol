@@ -9,6 +9,7 @@ import {IOnchainVerifier} from "../../src/interfaces/IOnchainVerifier.sol";
 import {Claim, Verdict} from "../../src/interfaces/IVerifier.sol";
 import {Answer, Subscription} from "../../src/Subscription.sol";
 import {Dtype, Tensor, Tensors} from "../../src/Tensor.sol";
+import {Verifier} from "../../src/verifiers/Verifier.sol";
 import {Oracle} from "../Mocks.sol";
 import {AttackBase} from "./AttackBase.sol";
 
@@ -301,16 +302,19 @@ contract VerifierAttacks is AttackBase {
         _assertBooks(books);
     }
 
-    /// @dev After its time, with so little gas that a verifier that would say yes cannot, or the callback fails.
+    /// @dev After its time the payer settles itself, with so little gas that the verifier, which needs 3 million to say
+    /// yes, cannot, and with enough to be refunded.
     function testFuzz_Attack_AValidAnswerIsStarvedOfGas(uint256 given) public {
-        Subscription memory s = _judged();
-        Answer memory a = _pendingAnswer(s);
-        oracle.set(Verdict.Valid, 0);
+        Subscription memory s = _paid();
+        s.verifier = address(new Thirsty());
+        uint32 id = _create(s);
+        _deliver(id, 1, s);
+        Answer memory a = Answer(id, 1, 1, NODE, UNTIL, keccak256(FEATURES));
         vm.warp(uint256(UNTIL) + 1);
         Books memory books = _books();
         bytes memory settle = abi.encodeCall(ICoordinator.settle, (a, s, OUTPUT, PROOF));
         vm.prank(PAYER);
-        (bool ok,) = address(coordinator).call{gas: _bound(given, 20_000, 1_500_000)}(settle);
+        (bool ok,) = address(coordinator).call{gas: _bound(given, 20_000, 6_000_000)}(settle);
         if (!ok) {
             _assertBooks(books);
             (ok,) = address(coordinator).call(settle);
@@ -344,6 +348,25 @@ contract VerifierAttacks is AttackBase {
             _of(books, payees[i]).free += each;
         }
         _assertBooks(books);
+    }
+}
+
+/// @dev Decides later, at some expense, that all is well.
+contract Thirsty is Verifier {
+    bytes32 public constant proofKind = keccak256("infernet.proof.none");
+    bool public constant comparesFeatures = false;
+
+    function checkTerms(Subscription calldata, bytes calldata) external pure {}
+
+    function verify(Claim calldata, bytes calldata, bytes calldata) external view returns (Verdict, uint40) {
+        return (Verdict.Pending, uint40(block.timestamp + 1 days));
+    }
+
+    function settle(Claim calldata, bytes calldata, bytes calldata) external pure override returns (Verdict) {
+        assembly {
+            mstore(1230000, 1) // memory for 3 million gas
+        }
+        return Verdict.Valid;
     }
 }
 
