@@ -70,7 +70,7 @@ class Scene:
         subscription = await self.clients["payer"].fetch_terms(key)
         receipt = await self.clients["node"].transact(
             self.contracts.coordinator, "EIP712Coordinator", "deliverModelOutput",
-            key.id, 1, subscription.as_tuple(), output, params,
+            key.id, 1, subscription.as_tuple(), output, encode_abi(["bytes32", "bytes"], [keccak(features), params]),
         )  # fmt: skip
         logs = [log for log in receipt.logs if log.address == self.contracts.coordinator]
         (pending,) = [event for log in logs if isinstance(event := decode_event(log), AnswerPending)]
