@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
+ANALYSIS := .analysis
 PYTHON ?= python3
 # One file's tests stay together: they share what they start.
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
@@ -34,7 +35,13 @@ tests/vm/js/node_modules/.installed: tests/vm/js/package-lock.json | contracts/n
 	cd tests/vm/js && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo dev test test-fast test-contracts soak check bench docs artifacts lock clean
+# Only for `make check`, `symbolic` and `soak`.
+$(ANALYSIS)/.installed: analysis.lock | $(VENV)/.installed
+	test -x $(ANALYSIS)/bin/python || $(PYTHON) -m venv $(ANALYSIS)
+	$(BIN)/uv pip install --quiet --python $(ANALYSIS)/bin/python -r analysis.lock
+	@touch $@
+
+.PHONY: help setup demo dev test test-fast test-contracts symbolic slither soak check bench docs artifacts lock clean
 setup: $(VENV)/.installed contracts/node_modules/.installed tests/vm/js/node_modules/.installed  ## Install everything below this folder
 
 demo: setup  ## A contract asks, a node answers: the whole network on this machine, in a minute
@@ -53,12 +60,21 @@ test-contracts: setup  ## The contracts' own tests
 	contracts/tools/forge test
 	FOUNDRY_PROFILE=package contracts/tools/forge test
 
+# A warning says that something was left out: then nothing is proved.
+symbolic: setup $(ANALYSIS)/.installed  ## Prove what a solver can prove of the contracts, for all arguments
+	set -o pipefail; cd contracts && \
+		PATH="$$PWD/tools:$$PATH" FOUNDRY_PROFILE=symbolic ../$(ANALYSIS)/bin/halmos --no-status 2>&1 \
+		| awk '{ print } /WARNING/ { incomplete = 1 } END { exit incomplete }'
+
 # Another seed each time, printed where something fails; forge and hypothesis keep what failed and try it first.
-soak: setup  ## Look for what the tests have not found: many more runs, at random, in well under an hour
+soak: setup symbolic  ## Look for what the tests have not found: many more runs, at random, in well under an hour
 	FOUNDRY_PROFILE=soak FOUNDRY_FUZZ_SEED=0x$$(od -An -N8 -tx1 /dev/urandom | tr -d ' ') contracts/tools/forge test
 	$(BIN)/pytest tests/protocol --hypothesis-profile=soak --timeout=1800
 
-check: setup  ## Format, lint, types, layers, generated files
+slither: setup $(ANALYSIS)/.installed  ## Static analysis of the contracts: a finding without a reason fails
+	contracts/tools/slither
+
+check: setup slither  ## Format, lint, types, layers, static analysis, generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -81,6 +97,8 @@ artifacts: setup  ## Compile the contracts and write their ABI and bytecode into
 lock: $(VENV)/.installed  ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --all-extras --group dev \
 		--python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --group analysis \
+		--python-version 3.11 -o analysis.lock
 
 clean:  ## Remove what was installed and built here
-	rm -rf $(VENV) contracts/node_modules tests/vm/js/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) $(ANALYSIS) contracts/node_modules tests/vm/js/node_modules contracts/out contracts/cache

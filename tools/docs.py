@@ -1,4 +1,5 @@
-"""Writes the generated parts of the documents: docs/cli.md, docs/errors.md, docs/reference and every marked block.
+"""Writes the generated parts of the documents: docs/cli.md, docs/errors.md, docs/reference, marked blocks, and
+deployments/addresses.json.
 
     python tools/docs.py            write
     python tools/docs.py --check    compare with what is there; exit 1 and name each file that differs
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from docs_api import render_routes
 from docs_cli import render_commands
-from docs_deployment import EXAMPLE, place_coordinator
+from docs_deployment import EXAMPLE, place_coordinator, render_addresses
 from docs_errors import render_codes, render_outcomes
+from docs_gas import render_verifier_gas
 from docs_make import render_targets
 from docs_manifest import render_manifest, render_tensor
 from docs_reference import list_pages, render_terms
@@ -33,8 +35,14 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "routes": render_routes,
     "settings": render_settings,
     "terms": render_terms,
+    "verifier-gas": render_verifier_gas,
 }
-PAGES: dict[str, Callable[[], str]] = {"docs/cli.md": render_commands, "docs/errors.md": render_codes, **list_pages()}
+PAGES: dict[str, Callable[[], str]] = {
+    "deployments/addresses.json": render_addresses,
+    "docs/cli.md": render_commands,
+    "docs/errors.md": render_codes,
+    **list_pages(),
+}
 
 
 def render_document(text: str) -> str:
@@ -73,7 +81,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
             print(f"docs: {path.relative_to(root)} differs from the code: run make docs", file=sys.stderr)
         return 1 if differing else 0
     for path in differing:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(rendered[path], encoding="utf-8")
     return 0
 

@@ -118,11 +118,13 @@ def optimistic() -> dict[str, Any]:
         ["uint256", "address", "address", "uint32", "uint32", "address", "bytes32", "bytes32"],
         [CHAIN_ID, VERIFIER, OWNER, ID, INTERVAL, ARBITERS[0], OUTPUT_HASH, SALT],
     )
+    params = encode([OPTIMISTIC], [(600, 120, 90, bytes(32), ARBITERS, 2, 10**17)])
     return {
         "arbiters": ARBITERS,
         "salt": SALT,
         "vote": keccak(vote),
-        "params": encode([OPTIMISTIC], [(600, 120, 90, bytes(32), ARBITERS, 2, 10**17)]),
+        "params": params,
+        "proof": encode(["bytes32", "bytes"], [FEATURES_HASH, params]),
         "paramsOfModel": encode([OPTIMISTIC], [(600, 0, 0, keccak(text="model"), [], 0, 0)]),
     }
 

@@ -234,19 +234,6 @@ contract LedgerTest is Base {
 
     // --- Multicall
 
-    function test_ValueIsNotCountedTwiceInAMulticall() public {
-        bytes[] memory calls = new bytes[](2);
-        calls[0] = abi.encodeCall(ILedger.deposit, (ALICE, address(0), 1));
-        calls[1] = calls[0];
-        vm.deal(ALICE, 1);
-        vm.prank(ALICE);
-        (bool ok,) = address(coordinator).call{value: 1}(abi.encodeCall(ICoordinator.multicall, (calls)));
-        vm.assertFalse(ok, "multicall took ether");
-        vm.prank(ALICE);
-        vm.expectRevert(abi.encodeWithSelector(ILedger.WrongValue.selector, 0, 1));
-        coordinator.multicall(calls);
-    }
-
     function test_MulticallActsForTheCaller() public {
         address token = _token("Token");
         bytes[] memory calls = new bytes[](3);

@@ -188,24 +188,6 @@ contract PaidTest is Base {
         puppet.cancel(id);
     }
 
-    function test_RevertWhen_TheRefundIsOfAForgedStruct() public {
-        _fund(address(puppet), FEE);
-        Subscription memory s = _paidTerms(FEE);
-        uint32 id = _create(s);
-        vm.warp(START + 2 hours);
-        s.fee = 2 * FEE;
-        vm.expectRevert(_mismatch(address(puppet), id));
-        coordinator.expire(id, s);
-        s.fee = FEE;
-        s.payer = NODE;
-        vm.expectRevert(_mismatch(address(puppet), id));
-        coordinator.expire(id, s);
-        s.payer = address(0);
-        s.owner = NODE;
-        vm.expectRevert(_notFound(NODE, id));
-        coordinator.expire(id, s);
-    }
-
     function test_AFreeRequestMayHaveADeadline() public {
         Subscription memory s = _terms();
         s.deadline = uint40(START + 10);

@@ -99,19 +99,6 @@ contract PendingTest is Base {
         vm.assertEq(oracle.lastProof(), proof);
     }
 
-    /// @dev It is asked though nobody pays.
-    function test_AVerifierIsNotSkippedWhereTheFeeIsZero() public {
-        Subscription memory s = _verified(0);
-        uint32 id = _createVerified(s);
-        oracle.set(Verdict.Invalid, 0);
-        vm.expectRevert(abi.encodeWithSelector(ICoordinator.InvalidAnswer.selector, address(oracle), keccak256(OUTPUT)));
-        _deliver(id, 1, s);
-        oracle.set(Verdict.Valid, 0);
-        _deliver(id, 1, s);
-        vm.assertEq(oracle.verified(), 1);
-        vm.assertEq(puppet.count(), 1);
-    }
-
     // --- Valid and invalid
 
     function test_AValidAnswerIsPaidAndDelivered() public {
@@ -123,27 +110,6 @@ contract PendingTest is Base {
         _assertMoney(NODE, FEE - FEE / 10, 0);
         _assertMoney(address(oracle), FEE / 10, 0);
         _assertMoney(address(puppet), 0, 0);
-    }
-
-    /// @dev Neither paid, nor delivered, nor counted.
-    function test_AnInvalidAnswerChangesNothing() public {
-        Subscription memory s = _verified(FEE);
-        s.redundancy = 2;
-        uint32 id = _createVerified(s);
-        oracle.set(Verdict.Invalid, 0);
-        vm.expectRevert(abi.encodeWithSelector(ICoordinator.InvalidAnswer.selector, address(oracle), keccak256(OUTPUT)));
-        _deliver(id, 1, s);
-        _assertMoney(address(puppet), 0, 2 * FEE);
-        _assertMoney(NODE, 0, 0);
-        _assertMoney(address(oracle), 0, 0);
-        vm.assertEq(puppet.count(), 0);
-        (, uint32 interval, uint16 delivered) = coordinator.getSubscription(address(puppet), id);
-        vm.assertEq(interval, 0);
-        vm.assertEq(delivered, 0);
-        oracle.set(Verdict.Valid, 0);
-        _deliver(id, 1, s);
-        _deliverBy(OTHER_NODE, id, 1, s);
-        vm.assertEq(puppet.count(), 2);
     }
 
     /// @dev The proof was accepted, so the node is paid whatever the consumer does.
@@ -330,22 +296,6 @@ contract PendingTest is Base {
         _assertMoney(address(puppet), 0, FEE);
     }
 
-    /// @dev After its time no verifier can keep the money, whatever it does.
-    function test_AfterItsTimeAnythingElseReturnsTheFee() public {
-        for (uint8 mood; mood < 7; ++mood) {
-            oracle.setMood(Oracle.Mood.Answer);
-            vm.warp(START);
-            Subscription memory s = _verified(FEE);
-            uint32 id = _deliverPending(s);
-            uint256 before = _free(address(puppet));
-            oracle.setMood(Oracle.Mood(mood));
-            vm.warp(uint256(UNTIL) + 1);
-            _settle(id, s);
-            vm.assertEq(_free(address(puppet)), before + FEE);
-        }
-        _assertMoney(NODE, 0, 0);
-    }
-
     function test_PayeesThatFailCannotKeepTheMoneyEither() public {
         Subscription memory s = _verified(FEE);
         uint32 id = _deliverPending(s);
@@ -370,27 +320,6 @@ contract PendingTest is Base {
         vm.assertFalse(ok);
         _assertMoney(address(puppet), 0, FEE);
         vm.assertTrue(coordinator.isPending(_pending(id), s, keccak256(OUTPUT)));
-    }
-
-    function testFuzz_RevertWhen_SettlingAnythingElse(uint256 seed) public {
-        Subscription memory s = _verified(FEE);
-        uint32 id = _deliverPending(s);
-        oracle.set(Verdict.Valid, 0);
-        Answer memory a = _pending(id);
-        bytes memory output = OUTPUT;
-        uint256 which = seed % 8;
-        if (which == 0) a.id ^= 1;
-        if (which == 1) a.interval ^= 2;
-        if (which == 2) a.redundancy ^= 2;
-        if (which == 3) a.node = OTHER_NODE;
-        if (which == 4) a.pendingUntil -= 1;
-        if (which == 5) a.featuresHash = 0;
-        if (which == 6) s.fee += 1;
-        if (which == 7) output = hex"2b";
-        vm.expectRevert(
-            abi.encodeWithSelector(ICoordinator.NotPending.selector, address(puppet), a.id, a.interval, a.redundancy)
-        );
-        coordinator.settle(a, s, output, PROOF);
     }
 
     function testFuzz_RevertWhen_PendingForTooLong(uint40 until) public {

@@ -58,6 +58,30 @@ contract RecurringTest is Base {
         _assertTotal();
     }
 
+    /// @dev Whether the payer has more or not: no interval follows, so there is nothing to lock for, and nothing to pause.
+    function testFuzz_TheLastIntervalLocksNothingMore(uint8 frequency, uint8 redundancy, uint128 more) public {
+        frequency = uint8(_bound(frequency, 2, 4));
+        redundancy = uint8(_bound(redundancy, 1, 3));
+        more = uint128(_bound(more, 0, 10 * FEE));
+        Subscription memory s = _paidRecurring(frequency, redundancy, FEE);
+        _fund(address(puppet), uint256(frequency) * redundancy * FEE);
+        uint32 id = _create(s);
+        for (uint32 interval = 1; interval < frequency; ++interval) {
+            for (uint160 node = 1; node <= redundancy; ++node) {
+                _deliverBy(address(node), id, interval, s);
+            }
+            vm.warp(START + uint256(interval) * 60);
+        }
+        _assertMoney(address(puppet), 0, uint256(redundancy) * FEE);
+        _fund(address(puppet), more);
+        for (uint160 node = 1; node <= redundancy; ++node) {
+            vm.assertEq(_flags(id), PAID | RECURRING);
+            _deliverBy(address(node), id, frequency, s);
+            _assertMoney(address(puppet), more, (redundancy - node) * FEE);
+        }
+        vm.assertEq(_word(address(puppet), id), 0);
+    }
+
     function test_WhatTheLastIntervalsLeaveReturns() public {
         _fund(address(puppet), 10 * FEE);
         Subscription memory s = _paidRecurring(2, 2, FEE);
@@ -131,6 +155,23 @@ contract RecurringTest is Base {
         vm.warp(START + 60);
         coordinator.fund(id, s);
         _assertMoney(address(puppet), 8 * FEE, 3 * FEE);
+    }
+
+    /// @dev Resumed, it is as if it had never paused: nothing is missing, and all of it returns in the end.
+    function test_ResumedItIsWholeAgain() public {
+        _fund(address(puppet), 2 * FEE);
+        Subscription memory s = _paidRecurring(FOREVER, 2, FEE);
+        uint32 id = _create(s);
+        _deliver(id, 1, s);
+        _deliverBy(OTHER_NODE, id, 1, s);
+        _fund(address(puppet), 2 * FEE);
+        coordinator.fund(id, s);
+        (,, uint256 missing) = coordinator.quoteFund(id, s);
+        vm.assertEq(missing, 0);
+        puppet.cancel(id);
+        coordinator.expire(id, s);
+        _assertMoney(address(puppet), 2 * FEE, 0);
+        _assertTotal();
     }
 
     /// @dev Three answers an interval, the first cannot be replaced, the next interval waits though two fees are left.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Shares, SharesLib} from "../src/Shares.sol";
 import {DelegateRequest, Subscription, SubscriptionLib} from "../src/Subscription.sol";
 import {Tensor, Tensors} from "../src/Tensor.sol";
 import {Base} from "./Base.sol";
@@ -131,6 +132,35 @@ contract VectorsTest is Base {
                 vm.assertEq(coordinator.getSubscriptionInterval(activeAt, period), interval);
             }
         }
+    }
+
+    /// @dev The shares of a fee, as the library splits it and as the contract quotes it.
+    function test_Fees() public {
+        string memory json = vm.readFile("../vectors/fees.json");
+        uint256 count = _count(json);
+        for (uint256 i; i < count; ++i) {
+            Subscription memory s;
+            s.fee = uint128(vm.parseJsonUint(json, _key(i, "fee")));
+            s.royaltyBps = uint16(vm.parseJsonUint(json, _key(i, "royaltyBps")));
+            s.verifierFee = uint96(vm.parseJsonUint(json, _key(i, "verifierFee")));
+            uint16 bps = uint16(vm.parseJsonUint(json, _key(i, "protocolShareBps")));
+            Shares memory shares = SharesLib.split(s, bps);
+            _checkShares(json, i, shares);
+            _takeShare(bps);
+            (shares.node, shares.creator, shares.verifier, shares.protocol) = coordinator.quoteAnswer(s);
+            _checkShares(json, i, shares);
+        }
+    }
+
+    function _takeShare(uint16 bps) private {
+        if (coordinator.PROTOCOL_SHARE_BPS() != bps) coordinator = _deployWith(bps, bps == 0 ? address(0) : PROTOCOL);
+    }
+
+    function _checkShares(string memory json, uint256 i, Shares memory shares) private pure {
+        vm.assertEq(shares.node, vm.parseJsonUint(json, _key(i, "toNode")));
+        vm.assertEq(shares.creator, vm.parseJsonUint(json, _key(i, "toCreator")));
+        vm.assertEq(shares.verifier, vm.parseJsonUint(json, _key(i, "toVerifier")));
+        vm.assertEq(shares.protocol, vm.parseJsonUint(json, _key(i, "toProtocol")));
     }
 
     function test_Tensors() public view {

@@ -13,8 +13,8 @@ from docs_errors import list_codes
 from docs_make import list_targets
 from documents import FENCE, PAGES, ROOT, list_blocks, list_commands, list_words, read_page
 
-MADE_BY_THE_READER = {"contracts/src/Adder.sol", "contracts/node_modules"}
-TOP = ("contracts/", "src/", "tests/", "docs/", "vectors/", "tools/", "bench/", ".ci/")
+MADE_BY_THE_READER = {"contracts/src/Adder.sol", "contracts/node_modules", "deployments/verification"}
+TOP = ("contracts/", "deployments/", "examples/", "src/", "tests/", "docs/", "vectors/", "tools/", "bench/", ".ci/")
 PATHS = re.compile(r"^[\w./-]+$")
 
 
@@ -96,6 +96,17 @@ def test_every_error_code_of_the_documents_is_in_the_code() -> None:
     sources = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")]
     literals = {node.value for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert named <= codes | literals
+
+
+def test_every_contract_test_that_a_table_names_is_in_the_file_beside_it() -> None:
+    found = 0
+    for row in re.findall(r"^\| .*$", read_page("docs/contracts.md"), re.MULTILINE):
+        paths = re.findall(r"`(contracts/test/[\w/]+\.t\.sol)`", row)
+        sources = "".join((ROOT / path).read_text(encoding="utf-8") for path in paths)
+        for name in re.findall(r"`((?:test|invariant|check)\w*_\w+)`", row):
+            assert f"function {name}(" in sources, f"{name} is not in {paths}"
+            found += 1
+    assert found > 20
 
 
 def test_the_command_and_its_output_stand_before_line_30_of_the_readme() -> None:

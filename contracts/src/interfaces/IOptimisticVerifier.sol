@@ -22,7 +22,9 @@ import {IVerifier} from "./IVerifier.sol";
 ///   back and the fee returns to the payer. Nobody has to act for anybody else to get out.
 /// - Arbiters and windows are the consumer's choice. A node that delivers agrees to them: it should know the
 ///   parameters' hash. Nobody but a node's own delivery can put its bond at risk.
-/// - Parameters: `abi.encode(Params)`. Proof of a delivery: the parameters themselves. Proof of a settlement: empty.
+/// - Parameters: `abi.encode(Params)`. Proof of a delivery: `abi.encode(bytes32 featuresHash, bytes params)`, the hash of
+///   the features that the node was asked, so that in pull mode nobody can change them under its claim. Proof of a
+///   settlement: empty.
 interface IOptimisticVerifier is IVerifier {
     /// @notice The terms' parameters.
     struct Params {

@@ -8,7 +8,8 @@ import {IVerifier} from "./IVerifier.sol";
 /// @notice Bonded nodes commit to their outputs before any of them is seen, then reveal. What k of them agree on, or
 /// their median, is delivered once, by anyone, and shared by those who were right.
 /// @dev Assumptions:
-/// - Windows follow each other from the interval's start: commit, reveal, then delivery. All lie within one interval.
+/// - Windows follow each other from the interval's start: commit, reveal, then delivery. All lie within one interval,
+///   and each is at least `MIN_WINDOW` long: a payer that reads the reveals has to leave time to deliver them.
 /// - Any bonded node may commit: commits are not capped by redundancy, so nobody can fill the places. One operator with
 ///   many bonds still counts as many.
 /// - A commit locks the minimum bond of the terms. Revealing unlocks it, right or wrong; where nobody reveals it in
@@ -113,7 +114,8 @@ interface ISealedQuorumVerifier is IVerifier {
     /// @notice Windows are at least `MIN_WINDOW` seconds long.
     error WindowTooShort(uint32 window, uint32 minimum);
 
-    /// @notice The windows end too late to deliver within the interval, or before the deadline.
+    /// @notice The windows end too late to deliver within the interval, or before the deadline. `end` has the time of a
+    /// delivery in it.
     error WindowsTooLong(uint256 end, uint256 limit);
 
     /// @notice Nobody could commit any more.

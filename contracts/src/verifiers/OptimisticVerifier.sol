@@ -78,7 +78,9 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
         if (msg.sender != COORDINATOR) revert NotCoordinator(msg.sender);
         Assertion storage a = _assertions[_key(claim.owner, claim.id, claim.interval)];
         if (a.status != Status.None) revert AlreadyAsserted();
-        Params memory p = _decode(proof, claim.verifierParams);
+        (bytes32 featuresHash, bytes memory params) = abi.decode(proof, (bytes32, bytes));
+        if (featuresHash != claim.featuresHash) revert FeaturesMismatch(featuresHash, claim.featuresHash);
+        Params memory p = _decode(params, claim.verifierParams);
 
         // Effect
         uint256 challengeUntil = block.timestamp + p.challengeWindow;
@@ -323,7 +325,7 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
 
     // --- Parameters
 
-    function _decode(bytes calldata params, bytes32 expected) private pure returns (Params memory) {
+    function _decode(bytes memory params, bytes32 expected) private pure returns (Params memory) {
         if (keccak256(params) != expected) revert ParamsMismatch(keccak256(params), expected);
         return abi.decode(params, (Params));
     }

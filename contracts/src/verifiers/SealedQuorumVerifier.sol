@@ -62,13 +62,13 @@ contract SealedQuorumVerifier is Verifier, ISealedQuorumVerifier {
         if (s.node != address(0)) revert NodeNamed(s.node);
         if (s.minBond == 0) revert ZeroMinBond();
 
-        // Check: there is time for each phase.
+        // Check: there is time for each phase, and for the delivery.
         uint32 shorter = p.commitWindow < p.revealWindow ? p.commitWindow : p.revealWindow;
         if (shorter < MIN_WINDOW) revert WindowTooShort(shorter, MIN_WINDOW);
-        uint256 length = uint256(p.commitWindow) + p.revealWindow;
-        if (s.period != 0 && length >= s.period) revert WindowsTooLong(length, s.period);
+        uint256 length = uint256(p.commitWindow) + p.revealWindow + MIN_WINDOW;
+        if (s.period != 0 && length > s.period) revert WindowsTooLong(length, s.period);
         uint256 start = s.activeAt;
-        if (s.deadline != 0 && start + length >= s.deadline) revert WindowsTooLong(start + length, s.deadline);
+        if (s.deadline != 0 && start + length > s.deadline) revert WindowsTooLong(start + length, s.deadline);
         if (s.frequency == 1 && block.timestamp >= start + p.commitWindow) {
             revert CommitWindowOver(block.timestamp, start + p.commitWindow);
         }

@@ -196,10 +196,10 @@ contract InfernetTestTest is InfernetTest {
         bytes memory params = abi.encode(IOptimisticVerifier.Params(60, 60, 60, 0, arbiters, 1, 0));
         uint32 id = _askVerified(address(Infernet.OPTIMISTIC_VERIFIER), params, 1 ether);
         vm.expectPartialRevert(ICoordinator.BondTooLow.selector);
-        fulfil(id, hex"2a", params);
+        fulfil(id, hex"2a", abi.encode(keccak256(hex"0102"), params));
 
         bond(Infernet.NODE, address(Infernet.OPTIMISTIC_VERIFIER), 1 ether);
-        fulfil(id, hex"2a", params);
+        fulfil(id, hex"2a", abi.encode(keccak256(hex"0102"), params));
         _assertStored(0, 0);
         vm.warp(block.timestamp + 61);
         settle(id, hex"2a", "");

@@ -109,6 +109,7 @@ contract AssuranceVectorsTest is VerifierBase {
         vm.assertEq(vote, _word(".optimistic.vote"));
         bytes memory params = abi.encode(IOptimisticVerifier.Params(600, 120, 90, 0, arbiters, 2, 0.1 ether));
         vm.assertEq(params, _bytes(".optimistic.params"));
+        vm.assertEq(abi.encode(c.featuresHash, params), _bytes(".optimistic.proof"));
         verifier.checkTerms(_terms(address(verifier), params), params);
         params = abi.encode(IOptimisticVerifier.Params(600, 0, 0, keccak256("model"), new address[](0), 0, 0));
         vm.assertEq(params, _bytes(".optimistic.paramsOfModel"));

@@ -48,8 +48,12 @@ contract OptimisticVerifierTest is VerifierBase {
         return IOptimistic.Params(WINDOW, COMMIT, REVEAL, 0, arbiters, 2, REWARD);
     }
 
+    function _proof(bytes memory features) private view returns (bytes memory) {
+        return abi.encode(keccak256(features), params);
+    }
+
     function _assert() private {
-        (Verdict verdict, uint40 pendingUntil) = verifier.verify(_claim(OUTPUT, params), OUTPUT, params);
+        (Verdict verdict, uint40 pendingUntil) = verifier.verify(_claim(OUTPUT, params), OUTPUT, _proof(FEATURES));
         vm.assertEq(uint256(verdict), uint256(Verdict.Pending));
         vm.assertEq(pendingUntil, block.timestamp + WINDOW + COMMIT + REVEAL);
     }
@@ -279,7 +283,7 @@ contract OptimisticVerifierTest is VerifierBase {
     function _assertOnchain(bytes memory features, bytes memory output) private {
         Claim memory c = _claim(output, params);
         c.featuresHash = keccak256(features);
-        (, uint40 pendingUntil) = verifier.verify(c, output, params);
+        (, uint40 pendingUntil) = verifier.verify(c, output, _proof(features));
         vm.assertEq(pendingUntil, START + WINDOW);
     }
 
@@ -368,7 +372,7 @@ contract OptimisticVerifierTest is VerifierBase {
         registry.postBond{value: bond}(NODE, address(verifier));
         Claim memory c = _claim(OUTPUT, params);
         (c.featuresHash, c.minBond) = (keccak256(features), bond);
-        verifier.verify(c, OUTPUT, params);
+        verifier.verify(c, OUTPUT, _proof(features));
         vm.prank(NODE);
         verifier.refute(OWNER, ID, 1, params, features);
         vm.assertEq(registry.creditOf(NODE), bond - bond / 2);
@@ -381,7 +385,7 @@ contract OptimisticVerifierTest is VerifierBase {
         bytes memory refused = abi.encodeWithSelector(IOptimistic.NotCoordinator.selector, address(0xBAD));
         vm.expectRevert(refused);
         vm.prank(address(0xBAD));
-        verifier.verify(c, OUTPUT, params);
+        verifier.verify(c, OUTPUT, _proof(FEATURES));
         _assert();
         vm.warp(START + WINDOW);
         vm.expectRevert(refused);
@@ -414,7 +418,7 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.expectRevert(
             abi.encodeWithSelector(INodeRegistry.InsufficientBond.selector, NODE, address(verifier), 0, MIN_BOND)
         );
-        verifier.verify(c, OUTPUT, params);
+        verifier.verify(c, OUTPUT, _proof(FEATURES));
     }
 
     /// @dev A Coordinator settles what was claimed; anything else is nobody's answer.
@@ -434,7 +438,17 @@ contract OptimisticVerifierTest is VerifierBase {
         _assert();
         Claim memory c = _claim(hex"2b", params);
         vm.expectRevert(IOptimistic.AlreadyAsserted.selector);
-        verifier.verify(c, hex"2b", params);
+        verifier.verify(c, hex"2b", _proof(FEATURES));
+    }
+
+    /// @dev In pull mode the consumer may commit to other features than the node has read.
+    function testFuzz_RevertWhen_TheFeaturesAreOthers(bytes32 changed) public {
+        vm.assume(changed != keccak256(FEATURES));
+        Claim memory c = _claim(OUTPUT, params);
+        c.featuresHash = changed;
+        vm.expectRevert(abi.encodeWithSelector(IOptimistic.FeaturesMismatch.selector, keccak256(FEATURES), changed));
+        verifier.verify(c, OUTPUT, _proof(FEATURES));
+        _assertBond(MIN_BOND, 0);
     }
 
     function test_RevertWhen_TheParametersAreOthers() public {
@@ -445,7 +459,7 @@ contract OptimisticVerifierTest is VerifierBase {
             abi.encodeWithSelector(IOptimistic.ParamsMismatch.selector, keccak256(forged), keccak256(params));
         Claim memory c = _claim(OUTPUT, params);
         vm.expectRevert(mismatch);
-        verifier.verify(c, OUTPUT, forged);
+        verifier.verify(c, OUTPUT, abi.encode(keccak256(FEATURES), forged));
         _assert();
         vm.expectRevert(mismatch);
         verifier.refute(OWNER, ID, 1, forged, FEATURES);
@@ -638,8 +652,9 @@ contract OptimisticVerifierTest is VerifierBase {
 
     function test_Gas() public {
         Claim memory c = _claim(OUTPUT, params);
+        bytes memory proof = _proof(FEATURES);
         _cool();
-        verifier.verify(c, OUTPUT, params);
+        verifier.verify(c, OUTPUT, proof);
         vm.snapshotGasLastCall("verify");
         vm.warp(START + WINDOW);
         _cool();
@@ -718,7 +733,7 @@ contract OptimisticHandler {
     function assertClaim() external {
         vmMore.deal(address(this), BOND);
         registry.postBond{value: BOND}(NODE, address(verifier));
-        verifier.verify(_claim(next++), "", params);
+        verifier.verify(_claim(next++), "", abi.encode(bytes32(0), params));
     }
 
     function challenge(uint32 id) external {

@@ -530,9 +530,9 @@ contract SealedQuorumVerifierTest is VerifierBase {
     }
 
     function test_TermsLeaveTimeForEachPhase() public {
-        uint256 length = COMMIT + REVEAL;
-        terms.deadline = uint40(START + length);
-        vm.expectRevert(abi.encodeWithSelector(ISealed.WindowsTooLong.selector, START + length, START + length));
+        uint256 length = COMMIT + REVEAL + verifier.MIN_WINDOW();
+        terms.deadline = uint40(START + length - 1);
+        vm.expectRevert(abi.encodeWithSelector(ISealed.WindowsTooLong.selector, START + length, START + length - 1));
         verifier.checkTerms(terms, params);
         ++terms.deadline;
         verifier.checkTerms(terms, params);
@@ -540,8 +540,8 @@ contract SealedQuorumVerifierTest is VerifierBase {
         vm.expectRevert(abi.encodeWithSelector(ISealed.CommitWindowOver.selector, START + COMMIT, START + COMMIT));
         verifier.checkTerms(terms, params);
 
-        (terms.frequency, terms.period, terms.deadline) = (3, uint32(length), 0);
-        vm.expectRevert(abi.encodeWithSelector(ISealed.WindowsTooLong.selector, length, length));
+        (terms.frequency, terms.period, terms.deadline) = (3, uint32(length - 1), 0);
+        vm.expectRevert(abi.encodeWithSelector(ISealed.WindowsTooLong.selector, length, length - 1));
         verifier.checkTerms(terms, params);
         ++terms.period;
         verifier.checkTerms(terms, params);

@@ -287,7 +287,7 @@ contract WithCoordinatorTest is Base {
         s.minBond = BOND;
         _createPaid(s, params);
         _bondOf(NODE, address(verifier));
-        _send(NODE, s, OUTPUT, params);
+        _send(NODE, s, OUTPUT, abi.encode(s.featuresHash, params));
         _assertMoney(0, FEE); // pending
         vm.assertEq(puppet.count(), 0);
     }

@@ -6,18 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from infernet.errors import InvalidInput
-from infernet.vm.block import (
-    Block,
-    LogEntry,
-    Receipt,
-    compute_bloom,
-    compute_contract_address,
-    decode_header,
-    decode_records,
-    encode_records,
-)
+from infernet.vm.block import Block, LogEntry, Receipt, decode_header, decode_records, encode_records
 from infernet.vm.database import Database, Row
 from infernet.vm.engine import Executed
+from infernet.vm.receipts import build_receipts
+from infernet.vm.request import CallLog
 from infernet.vm.transaction import parse_transaction, with_sender
 
 _LOG_COLUMNS = "l.address, topic0, topic1, topic2, topic3, data, l.block, b.hash, t.hash, l.tx_index, l.log_index"
@@ -73,10 +66,11 @@ class BlockTables:
         rows = self._db.execute(
             "SELECT succeeded, gas_used FROM transactions WHERE block = ? ORDER BY tx_index", (block.number,)
         )
-        logs: dict[int, list[LogEntry]] = {}
+        logs: dict[int, list[CallLog]] = {}
         for log in self.read_logs(block.number, block.number, (), (), -1):
-            logs.setdefault(log.tx_index, []).append(log)
-        return build_receipts(block, [(bool(ok), gas) for ok, gas in rows], logs)
+            logs.setdefault(log.tx_index, []).append(CallLog(log.address, log.topics, log.data))
+        executed = [Executed(bool(ok), gas, tuple(logs.get(index, ()))) for index, (ok, gas) in enumerate(rows)]
+        return build_receipts(block, executed)
 
     def read_logs(
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
@@ -127,35 +121,6 @@ class BlockTables:
     def _delete_blocks(self, above: int) -> None:
         for table, column in (("blocks", "number"), ("transactions", "block"), ("logs", "block")):
             self._db.execute(f"DELETE FROM {table} WHERE {column} > ?", (above,))  # noqa: S608
-
-
-def build_receipts(
-    block: Block, outcomes: Sequence[tuple[bool, int]], logs: dict[int, list[LogEntry]]
-) -> tuple[Receipt, ...]:
-    """From whether each transaction succeeded and its gas, and the logs by its index."""
-    receipts, cumulative = [], 0
-    for index, (tx, (succeeded, gas_used)) in enumerate(zip(block.transactions, outcomes, strict=True)):
-        cumulative += gas_used
-        entries = tuple(logs.get(index, ()))
-        receipts.append(
-            Receipt(
-                tx_hash=tx.hash,
-                tx_index=index,
-                type=tx.type,
-                block_number=block.number,
-                block_hash=block.hash,
-                sender=tx.sender,
-                to=tx.to,
-                contract_address=compute_contract_address(tx.sender, tx.nonce) if tx.to is None else None,
-                succeeded=succeeded,
-                gas_used=gas_used,
-                cumulative_gas_used=cumulative,
-                effective_gas_price=tx.effective_price(block.header.base_fee),
-                logs=entries,
-                bloom=compute_bloom([(log.address, log.topics) for log in entries]),
-            )
-        )
-    return tuple(receipts)
 
 
 def _build_log(row: Row) -> LogEntry:

@@ -13,6 +13,7 @@ from infernet.vm.engine import AccountChange, Engine, State
 from infernet.vm.executor import Proposal
 from infernet.vm.genesis import Genesis, build_beginning
 from infernet.vm.next_block import Parent
+from infernet.vm.receipts import build_receipts
 from infernet.vm.request import StateUnavailable
 
 _CACHED_BLOCKS = 512
@@ -33,6 +34,7 @@ class Ledger:
         self._read_block = lru_cache(_CACHED_BLOCKS)(store.read_block)
         self._read_receipts = lru_cache(_CACHED_BLOCKS)(self._build_receipts)
         self._states: dict[int, State] = {}
+        self._newest_receipts: tuple[Receipt, ...] = ()
         number = store.read_head_number()
         if number is None:
             beginning = build_beginning(genesis, engine, store)
@@ -72,7 +74,8 @@ class Ledger:
         )
 
     def receipts(self, block: Block) -> tuple[Receipt, ...]:
-        return self._read_receipts(block.number)
+        newest = self._newest_receipts
+        return newest if newest and newest[0].block_hash == block.hash else self._read_receipts(block.number)
 
     def logs(
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
@@ -104,10 +107,11 @@ class Ledger:
         block = proposal.block
         self._store.append(block, proposal.executed, proposal.changes, proposal.blobs)
         self.head = block
+        self._newest_receipts = build_receipts(block, proposal.executed)
         self._hashes.append(block.hash)
         self._states[block.number] = proposal.state
         self._states.pop(block.number - KEPT_STATES - 1, None)
-        return self._read_receipts(block.number)
+        return self._newest_receipts
 
     def truncate(self, number: int, state: State) -> None:
         """Take back all blocks above this one, whose state is `state` then."""

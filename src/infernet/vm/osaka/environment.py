@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from ethereum.forks.osaka.fork_types import Address
 from ethereum.forks.osaka.state import State
@@ -19,13 +20,20 @@ from infernet.vm.request import BlockOverride
 from infernet.vm.spc.host import SpcHost
 
 
+class _Hashes(UserList[bytes]):
+    """Block hashes, made what the specification takes when it asks for one: mostly it asks for the last alone."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return Bytes32(self.data[index])
+
+
 def build_env(world: World, env: BlockEnv, host: SpcHost) -> HostedBlock:
     """What the specification's functions want of a block. There are no blobs and there is no beacon chain."""
     return HostedBlock(
         chain_id=U64(env.chain_id),
         state=cast(State, world),
         block_gas_limit=Uint(env.gas_limit),
-        block_hashes=[Bytes32(block_hash) for block_hash in env.hashes],
+        block_hashes=cast(list[Bytes32], _Hashes(env.hashes)),
         coinbase=Address(env.coinbase),
         number=Uint(env.number),
         base_fee_per_gas=Uint(env.base_fee),

@@ -10,8 +10,9 @@ from typing import Any
 
 from ethereum.forks.osaka import fork, state
 from ethereum.forks.osaka.vm.precompiled_contracts.mapping import PRE_COMPILED_CONTRACTS
+from ethereum_types.numeric import Unsigned
 
-from infernet.vm.osaka import loop, precompiles, transactions, world
+from infernet.vm.osaka import loop, numbers, precompiles, transactions, world
 
 _PACKAGE = "ethereum.forks.osaka"
 
@@ -22,6 +23,7 @@ def install() -> None:
         _replace(getattr(state, function.__name__), function)
     for old, new in (*loop.REPLACED, *transactions.REPLACED):  # see loop.py and transactions.py
         _replace(old, new)
+    Unsigned.__eq__ = numbers.equals  # type: ignore[method-assign]  # see numbers.py
     vars(fork)["is_valid_delegation"] = transactions.is_valid_delegation
     for address in precompiles.ADDRESSES:
         PRE_COMPILED_CONTRACTS[address] = precompiles.adapter
