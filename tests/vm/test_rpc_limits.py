@@ -14,7 +14,7 @@ from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher
 from infernet.vm.rpc.errors import RpcError
 from infernet.vm.rpc.ration import Ration
-from infernet.vm.rpc.tracers import MAX_STEPS, BoundedCallTracer, BoundedStructLogger
+from infernet.vm.rpc.tracers import MAX_STEPS, BoundedCallTracer, BoundedStructLogger, Budget
 from infernet.vm.trace import CallFrame, Step
 
 SPC, CALLER = b"\x08" * 20, b"\x0a" * 20
@@ -51,7 +51,7 @@ async def test_a_trace_that_fills_the_memory_is_refused(rpc: RpcClient, monkeypa
 
 
 def build_logger(limit: int) -> BoundedStructLogger:
-    return BoundedStructLogger(stack=False, memory=True, storage=False, return_data=False, limit=limit)
+    return BoundedStructLogger(Budget(), stack=False, memory=True, storage=False, return_data=False, limit=limit)
 
 
 def run_steps(logger: BoundedStructLogger, count: int, memory: bytes = b"") -> None:
@@ -73,7 +73,7 @@ def test_steps_that_are_not_kept_cost_time_alone() -> None:
 
 
 def test_a_tree_of_calls_has_a_limit() -> None:
-    tracer = BoundedCallTracer()
+    tracer = BoundedCallTracer(Budget())
 
     def enter(count: int) -> None:
         for _ in range(count):
@@ -149,3 +149,11 @@ async def test_a_socket_goes_on_after_what_is_no_request(rpc: RpcClient) -> None
         assert (await socket.socket.receive_json(timeout=5))["error"]["code"] == -32700
         await socket.socket.send_bytes(b'{"jsonrpc": "2.0", "id": 7, "method": "eth_chainId"}')
         assert await socket.socket.receive_json(timeout=5) == {"jsonrpc": "2.0", "id": 7, "result": "0x7a69"}
+
+
+async def test_calls_are_nested_as_deep_as_their_gas_lasts(rpc: RpcClient) -> None:
+    """Code that calls itself with all its gas, and counts in slot 0 how often it was entered; asked twice."""
+    itself = {NOBODY: {"code": "0x60016000540160005560006000600060006000305af160005460005260206000f3"}}
+    for _ in range(2):
+        depth = int(await rpc("eth_call", {"to": NOBODY, "gas": hex(30_000_000)}, "latest", itself), 16)
+        assert 300 < depth <= 1025

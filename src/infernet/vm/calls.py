@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from infernet.vm.block import Header, MinedTransaction
+from infernet.vm.block import Block, Header
 from infernet.vm.engine import BlockEnv, Engine, State
 from infernet.vm.executor import Executor
 from infernet.vm.ledger import Ledger
@@ -84,18 +84,21 @@ class Calls:
         host = self._executor.open_host((answers or Remembered()) if self._run_recorded else Unanswered())
         return self._engine.list_accesses(state, env, host, request)
 
-    def trace(self, mined: MinedTransaction, tracer: Tracer) -> CallResult:
-        """Execute the block again up to this transaction, with the answers that it recorded."""
-        block = mined.block
+    def trace(self, block: Block, tracers: Sequence[Tracer | None]) -> list[CallResult]:
+        """Execute a block's first transactions again, with the answers that it recorded: what came of those traced."""
         env = self.describe(block.number)
         open_block = self._engine.begin(
             self._ledger.state(block.number - 1), env, self._executor.open_host(Replayed(block.records))
         )
-        for transaction in block.transactions[: mined.index]:
-            open_block.execute(transaction)
-        outermost = Outermost(tracer)
-        done = open_block.execute(mined.transaction, outermost)
-        return CallResult(outermost.output, done.gas_used, outermost.error, done.logs)
+        results = []
+        for transaction, tracer in zip(block.transactions, tracers, strict=False):
+            if tracer is None:
+                open_block.execute(transaction)
+                continue
+            outermost = Outermost(tracer)
+            done = open_block.execute(transaction, outermost)
+            results.append(CallResult(outermost.output, done.gas_used, outermost.error, done.logs))
+        return results
 
     def describe(self, number: int) -> BlockEnv:
         """A block that is on the chain, as code in it saw it."""

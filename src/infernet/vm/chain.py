@@ -202,7 +202,15 @@ class Chain:
             StateUnavailable: its block is too old.
         """
         mined = self.transaction(tx_hash)
-        return None if mined is None else self._calls.trace(mined, tracer)
+        return None if mined is None else self._calls.trace(mined.block, [*[None] * mined.index, tracer])[0]
+
+    def trace_block(self, block: Block, tracers: Sequence[Tracer]) -> list[CallResult]:
+        """The same for all transactions of a block at once, each with its tracer.
+
+        Raises:
+            StateUnavailable: it is too old.
+        """
+        return self._calls.trace(block, tracers)
 
     # Transactions
 

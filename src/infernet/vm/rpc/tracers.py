@@ -14,7 +14,9 @@ _COPIED_PER_KEPT = 256
 """Bytes of memory that are copied for a step and forgotten cost time alone."""
 
 
-class _Budget:
+class Budget:
+    """What the traces of one answer may take together."""
+
     def __init__(self) -> None:
         self._steps = self._size_bytes = 0
 
@@ -36,9 +38,9 @@ class _Budget:
 class BoundedCallTracer(CallTracer):
     """The tree of calls, as long as it is not too large."""
 
-    def __init__(self, *, only_top: bool = False) -> None:
+    def __init__(self, budget: Budget, *, only_top: bool = False) -> None:
         super().__init__(only_top=only_top)
-        self._budget = _Budget()
+        self._budget = budget
 
     def enter(self, frame: CallFrame) -> None:
         self._budget.spend(_ENTRY_BYTES + len(frame.input))
@@ -56,9 +58,11 @@ class BoundedCallTracer(CallTracer):
 class BoundedStructLogger(StructLogger):
     """One line per instruction, as long as there are not too many."""
 
-    def __init__(self, *, stack: bool, memory: bool, storage: bool, return_data: bool, limit: int) -> None:
+    def __init__(
+        self, budget: Budget, *, stack: bool, memory: bool, storage: bool, return_data: bool, limit: int
+    ) -> None:
         super().__init__(stack=stack, memory=memory, storage=storage, return_data=return_data, limit=limit)
-        self._budget = _Budget()
+        self._budget = budget
 
     def step(self, step: Step) -> None:
         copied = len(step.memory or b"") + len(step.return_data or b"")

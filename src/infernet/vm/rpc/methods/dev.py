@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from infernet.vm.block import Block
-from infernet.vm.next_block import compute_base_fee
 from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import invalid, refuse
 from infernet.vm.rpc.format import Json
@@ -183,7 +182,7 @@ def drop_all_transactions(client: Client) -> None:
 @methods.add("anvil_nodeInfo")
 def get_node_info(client: Client) -> Json:
     head = client.chain.head
-    base_fee = compute_base_fee(head.header)
+    base_fee = client.chain.next_base_fee
     return {
         "currentBlockNumber": encode_quantity(head.number),
         "currentBlockTimestamp": head.timestamp,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from infernet.vm.block import Block
-from infernet.vm.next_block import compute_base_fee
 from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import Malformed, refuse
 from infernet.vm.rpc.fees import compute_rewards, compute_tip
@@ -39,7 +38,7 @@ def _decode_percentile(value: Any) -> float:
 
 @methods.add("eth_gasPrice")
 def get_gas_price(client: Client) -> str:
-    return encode_quantity(compute_base_fee(client.chain.head.header) + read_tip(client))
+    return encode_quantity(client.chain.next_base_fee + read_tip(client))
 
 
 @methods.add("eth_maxPriorityFeePerGas")
@@ -66,7 +65,7 @@ def get_fee_history(client: Client, count: int, newest: int | Tag, percentiles: 
         return {"oldestBlock": "0x0", "gasUsedRatio": []}
     blocks = [_read(client, number) for number in range(last - count + 1, last + 1)]
     following = client.chain.block_by_number(last + 1)
-    last_fee = compute_base_fee(blocks[-1].header) if following is None else following.header.base_fee
+    last_fee = client.chain.next_base_fee if following is None else following.header.base_fee
     answer: Json = {
         "oldestBlock": encode_quantity(blocks[0].number),
         "baseFeePerGas": [*(encode_quantity(block.header.base_fee) for block in blocks), encode_quantity(last_fee)],

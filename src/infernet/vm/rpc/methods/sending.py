@@ -7,7 +7,6 @@ from typing import Any
 import coincurve
 
 from infernet.protocol.hashing import keccak
-from infernet.vm.next_block import compute_base_fee
 from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import refuse
 from infernet.vm.rpc.methods.fees import read_tip
@@ -73,7 +72,7 @@ def _sign(client: Client, request: TxRequest) -> Transaction:
     chain, call = client.chain, request.call
     kind = FEE_MARKET if request.kind is None else request.kind
     tip = read_tip(client) if call.max_priority_fee is None else call.max_priority_fee
-    base_fee = compute_base_fee(chain.head.header)
+    base_fee = chain.next_base_fee
     if call.max_fee is not None:
         max_fee, tip = call.max_fee, min(tip, call.max_fee)
     else:

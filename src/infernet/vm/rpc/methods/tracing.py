@@ -13,7 +13,7 @@ from infernet.vm.rpc.format import Json
 from infernet.vm.rpc.methods.params import BLOCK, BLOCK_HASH, BLOCK_NUMBER, CALL, TX_HASH
 from infernet.vm.rpc.requests import decode_block_override, decode_overrides
 from infernet.vm.rpc.table import Methods, Param
-from infernet.vm.rpc.tracers import BoundedCallTracer, BoundedStructLogger
+from infernet.vm.rpc.tracers import BoundedCallTracer, BoundedStructLogger, Budget
 from infernet.vm.rpc.traces import format_frame, format_steps
 from infernet.vm.rpc.values import (
     BlockId,
@@ -51,11 +51,12 @@ class TraceOptions:
     overrides: Mapping[bytes, AccountOverride] | None = None
     block_override: BlockOverride | None = None
 
-    def build_tracer(self) -> CallTracer | StructLogger:
+    def build_tracer(self, budget: Budget) -> CallTracer | StructLogger:
         """A fresh one: it serves one transaction."""
         if self.is_tree:
-            return BoundedCallTracer(only_top=self.only_top)
+            return BoundedCallTracer(budget, only_top=self.only_top)
         return BoundedStructLogger(
+            budget,
             stack=self.stack,
             memory=self.memory,
             storage=self.storage,
@@ -105,7 +106,7 @@ OPTIONS = Param("options", decode_trace_options, TraceOptions())
 
 @methods.add("debug_traceTransaction", TX_HASH, OPTIONS)
 def trace_transaction(client: Client, tx_hash: bytes, options: TraceOptions) -> Json:
-    tracer = options.build_tracer()
+    tracer = options.build_tracer(Budget())
     result = client.chain.trace_transaction(tx_hash, tracer)
     if result is None:
         raise refuse("transaction not found")
@@ -114,7 +115,7 @@ def trace_transaction(client: Client, tx_hash: bytes, options: TraceOptions) -> 
 
 @methods.add("debug_traceCall", CALL, BLOCK, OPTIONS)
 def trace_call(client: Client, request: CallRequest, block: BlockId, options: TraceOptions) -> Json:
-    tracer = options.build_tracer()
+    tracer = options.build_tracer(Budget())
     place = client.read_place(block)
     answers = client.node.ration.open()
     result = client.chain.call(client.bound(request), place, options.overrides, options.block_override, tracer, answers)
@@ -127,10 +128,12 @@ def trace_block(client: Client, block_id: BlockId, options: TraceOptions) -> lis
     block = None if block_id == "pending" else client.find_block(block_id)
     if block is None:
         raise refuse("block not found")
+    if block.number == 0:
+        raise refuse("genesis is not traceable")
+    budget = Budget()
+    tracers = [options.build_tracer(budget) for _ in block.transactions]
+    results = client.chain.trace_block(block, tracers)
     return [
-        {
-            "txHash": encode_data(transaction.hash),
-            "result": trace_transaction(client, transaction.hash, options),
-        }
-        for transaction in block.transactions
+        {"txHash": encode_data(transaction.hash), "result": options.format(tracer, result)}
+        for transaction, tracer, result in zip(block.transactions, tracers, results, strict=True)
     ]
