@@ -39,6 +39,13 @@ class LlmEntry(Section):
     timeout_s: float = Field(default=60.0, gt=0, le=600)
 
 
+class TrainingEntry(Section):
+    """Which training jobs the producer takes: its own business too."""
+
+    min_fee_wei: Wei = 0
+    timeout_s: float = Field(default=600.0, gt=0, le=86_400)
+
+
 class LayerSettings(Section):
     """The whole file."""
 
@@ -56,6 +63,7 @@ class LayerSettings(Section):
     accounts: dict[AddressField, AccountEntry] = Field(default_factory=dict)
     http: HttpEntry = HttpEntry()
     llm: tuple[LlmEntry, ...] = ()
+    training: TrainingEntry = TrainingEntry()
 
 
 def read_layer(path: Path) -> LayerSettings:
@@ -99,6 +107,10 @@ precompiles = ["inference", "vectors", "embeddings", "scheduler"]
 [http]
 hosts = []                       # whom contracts may ask: "api.example.org"
 timeout_s = 5.0
+
+[training]                       # jobs that contracts ask for
+min_fee_wei = 0                  # what pays less is left to its deadline
+timeout_s = 600.0
 
 # [[llm]]                        # language models behind an OpenAI-compatible URL
 # name = "small"                 # as contracts call it

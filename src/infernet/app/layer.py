@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from infernet.app.deployment import SALT, plan_suite
+from infernet.app.layer_training import train_for
 from infernet.chain.artifacts import load_artifact
 from infernet.chain.create2 import compute_create2_address
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.errors import NodeMisconfigured
-from infernet.layer_settings import LayerSettings, LlmEntry
+from infernet.layer_settings import LayerSettings, LlmEntry, TrainingEntry
 from infernet.types import Address
 from infernet.vm.chain import Chain
 from infernet.vm.engine_thread import EngineThread
@@ -47,6 +48,7 @@ class Layer:
     genesis: Genesis
     spcs: tuple[Spc, ...]
     producer_key: bytes | None
+    training: TrainingEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> L
         spcs=tuple(sorted(_to_bytes(spc.address) for spc in spcs)),
         parameters={"prices": asdict(prices), "limits": asdict(limits)},
     )
-    return Layer(genesis, spcs, producer_key if settings.producer else DEV_PRODUCER_KEY)
+    training = settings.training if "training" in settings.precompiles else None
+    return Layer(genesis, spcs, producer_key if settings.producer else DEV_PRODUCER_KEY, training)
 
 
 @asynccontextmanager
@@ -109,6 +112,9 @@ async def run_layer(
         server = await stack.enter_async_context(
             serve_chain(chain, engine, host, port, accounts=accounts, is_dev=is_dev)
         )
+        if layer.training is not None and layer.producer_key is not None:
+            folder = None if path is None else path.with_name("training")
+            await stack.enter_async_context(train_for(chain, engine, folder, layer.training))
         yield RunningLayer(chain, engine, server)
 
 
