@@ -18,18 +18,21 @@ from stub_project import compile_contracts, has_forge
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import Artifact, load_artifact
 from infernet.protocol.abi_codec import decode_abi, encode_abi
-from infernet.protocol.hashing import to_address
+from infernet.protocol.hashing import keccak, to_address
 from infernet.vm.block import Outcome, Receipt
 from infernet.vm.chain import Chain
 from infernet.vm.genesis import Genesis, build_dev_accounts
 from infernet.vm.request import AccountOverride, CallRequest
-from infernet.vm.spc.addresses import RAG, SCHEDULER
+from infernet.vm.spc.addresses import RAG, SCHEDULER, VECTOR_DATABASE
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.engines import Engines
 from infernet.vm.spc.http import Http
 from infernet.vm.spc.llm import Llm
 from infernet.vm.spc.outbound import OutboundClient
 from infernet.vm.spc.prices import Limits, Prices
+from infernet.vm.spc.rag import Rag, SpcEmbedder, SpcRetriever
+from infernet.vm.spc.recorded_embeddings import RecordedEmbeddings
+from infernet.vm.spc.vectors.database import VectorDatabase
 from infernet.vm.stubs import serve_stubs
 
 PRICES, LIMITS = Prices(), Limits()
@@ -202,3 +205,46 @@ def test_a_scheduled_call_may_ask_too(layer: Layer) -> None:
     layer.chain.mine()
     assert layer.verdict() == SAID
     assert [record.caller for record in layer.chain.head.records] == [layer.reviewer] * 2
+
+
+def test_a_question_is_answered_from_a_collection_of_the_chain(layer: Layer) -> None:
+    """The database is re-executed, the answer recorded: a follower without a model or an embedder has both."""
+
+    def build(**options: Any) -> Chain:
+        vectors, engines = VectorDatabase(PRICES, LIMITS), Engines({"tiny": layer.parrot}, PRICES, LIMITS)
+        embeddings = RecordedEmbeddings(None, {"letters": Letters()}, PRICES, LIMITS)
+        rag = Rag(SpcEmbedder(embeddings), SpcRetriever(vectors), engines, PRICES, LIMITS)
+        return build_layer([vectors, embeddings, rag], **options)
+
+    chain = build()
+    vectors, rag = (bytes.fromhex(address[2:]) for address in (VECTOR_DATABASE, RAG))
+    assert send(chain, vectors, encode("createCollection(string,uint16,uint8)", "texts", 2, 0)).succeeded
+    collection = ask(chain, vectors, encode("collectionOf(address,string)", to_address(ALICE), "texts")).return_data
+    item = "(uint256,uint256,bytes,bytes)"
+    items = [(7, 0, bytes([100, 0]), b"aaa is a row of a"), (8, 0, bytes([0, 100]), b"bbb is a row of b")]
+    upsert = keccak(f"upsert(bytes32,{item}[])".encode())[:4] + encode_abi(
+        ["bytes32", f"{item}[]"], [collection, items]
+    )
+    assert send(chain, vectors, upsert).succeeded
+
+    signature = "answer(bytes32,bytes32,string,uint16,string,uint32)"
+    question = encode(signature, collection, keccak(b"letters"), "what is bbb", 1, "tiny", 64)
+    assert send(chain, rag, question).succeeded
+    (record,) = chain.head.records
+    text, ids = decode_abi(["string", "uint256[]"], record.output)
+    assert ids == (8,)
+    assert text == "[1] bbb is a row of b Question: what is bbb"
+
+    asked = layer.parrot.asked
+    follower = build(producer_key=None)
+    for encoded in chain.export(1, chain.head.number):
+        follower.import_block(encoded)
+    assert follower.head.hash == chain.head.hash
+    assert layer.parrot.asked == asked
+
+
+class Letters:
+    """An embedder of two dimensions: how often a text has an a, and a b."""
+
+    def embed(self, text: str) -> Sequence[float]:
+        return [text.count("a"), 2 * text.count("b")]
