@@ -6,6 +6,7 @@ import {ISubscriptionConsumer} from "../interfaces/ISubscriptionConsumer.sol";
 import {Answer, DelegateRequest, Subscription, SubscriptionLib} from "../Subscription.sol";
 import {Cheats} from "./Cheats.sol";
 import {Infernet, InfernetSuite} from "./InfernetSuite.sol";
+import {SpcTest} from "./SpcTest.sol";
 
 /// @notice A request as nodes see it in `SubscriptionCreated`.
 struct Request {
@@ -45,8 +46,9 @@ struct Delivery {
 ///   the same way: let one of them play the node.
 /// - `vm.expectRevert`, `vm.expectEmit` and `vm.expectCall` before `fulfil` look at the delivery; `vm.startPrank` does
 ///   not disturb it.
+/// - What the precompiles of an execution layer answer, `fulfilSpc` and `failSpc` of `SpcTest` say.
 /// - After `vm.createSelectFork` call `deployInfernet`: a fork has contracts of its own, or none.
-abstract contract InfernetTest {
+abstract contract InfernetTest is SpcTest {
     /// @notice The recorded logs show no such subscription, or no pending answer to it.
     error NotSeen(address owner, uint32 id);
 
