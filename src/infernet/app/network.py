@@ -10,7 +10,8 @@ from pathlib import Path
 
 from infernet.app.deployment import Deployment, deploy_suite
 from infernet.app.node import RunningNode, start_node
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
+from infernet.chain.embedded import EmbeddedChain
 from infernet.chain.local import LocalChain
 from infernet.chain.rpc import RpcChain
 from infernet.client import AsyncClient
@@ -91,6 +92,7 @@ async def start_network(
     block_time_s: float | None = 1.0,
     poll_interval_s: float | None = None,
     turn_window_s: int = 0,
+    chain_kind: type[ChildChain] = EmbeddedChain,
 ) -> AsyncIterator[LocalNetwork]:
     """A network that runs until the end of the `async with`, and leaves nothing behind.
 
@@ -102,11 +104,12 @@ async def start_network(
         block_time_s: seconds between blocks, None for a block with each transaction.
         poll_interval_s: pause between two looks at the chain; a tenth of the block time by default.
         turn_window_s: seconds over which the nodes spread their answers.
+        chain_kind: the program behind the chain.
     """
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="infernet-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        chain = await stack.enter_async_context(AnvilChain(port=port, block_time_s=block_time_s))
+        chain = await stack.enter_async_context(chain_kind(port=port, block_time_s=block_time_s))
         deployment = await _deploy(chain)
         coordinator = deployment.coordinator
         user = LocalSigner(chain.accounts[USER].private_key)
