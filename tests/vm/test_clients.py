@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import re
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from infernet.protocol.hashing import keccak
 
 HERE = Path(__file__).parent
 CONTRACTS = HERE.parents[1] / "contracts"
+SEARCHED = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+"""Node.js stands beside Python where it comes from PyPI."""
 
 
 def find_tool(name: str) -> Path:
@@ -41,6 +45,7 @@ async def run_tool(*arguments: str | Path, folder: Path = HERE, **variables: str
         AssertionError: it fails.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("ETH_", "FOUNDRY_"))}
+    inherited["PATH"] = SEARCHED
     process = await asyncio.create_subprocess_exec(
         *map(str, arguments),
         cwd=folder,
@@ -134,7 +139,9 @@ async def test_web3_py(rpc: RpcClient, guestbook: dict[str, Any]) -> None:
 async def test_javascript(rpc: RpcClient, artifact: Path, client: str, expected: dict[str, Any]) -> None:
     need((HERE / "js" / "node_modules" / client).exists(), f"no {client}: run `make setup`")
     key = "0x" + CAROL.private_key.hex()
-    output = await run_tool("node", HERE / "js" / f"{client}.mjs", rpc.url, ws(rpc), artifact, key)
+    node = shutil.which("node", path=SEARCHED)
+    need(node is not None, "no Node.js: run `make setup`")
+    output = await run_tool(node or "", HERE / "js" / f"{client}.mjs", rpc.url, ws(rpc), artifact, key)
     seen = json.loads(output)
     shared = {
         "entries": 2,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rpc_client import ALICE, BOB, GWEI, LOGGER, NOBODY, REASON, RpcClient, deployment, raw, sign
 
-from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS
+from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS, infernet
 from infernet.vm.transaction import LEGACY
 
 WORD = "0x" + "00" * 31
@@ -310,6 +310,21 @@ async def test_blocks_are_exported_with_their_records(rpc: RpcClient) -> None:
     assert await rpc("infernet_getSpcRecords", "latest") == []
     exported = await rpc("infernet_exportBlock", "0x1")
     assert (await rpc("debug_getRawHeader", "0x1"))[2:] in exported
+    await rpc("anvil_mine", 5)
+    assert await rpc("infernet_exportBlocks", "0x1", "0x1") == [exported]
+    blocks = await rpc("infernet_exportBlocks", "0x0", "0xffff")
+    assert (len(blocks), blocks[1]) == (7, exported)
+    assert await rpc("infernet_exportBlocks", "0x7", "0x64") == []
+    assert await rpc("infernet_exportBlocks", "0x1", "0x0") == []
+
+
+async def test_an_export_is_no_larger_than_an_answer(rpc: RpcClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(infernet, "MAX_EXPORT_BYTES", 1500)
+    await rpc("anvil_mine", 9)
+    sizes = [len(await rpc("infernet_exportBlocks", hex(first), "0x64")) for first in (1, 8, 9)]
+    assert sizes == [2, 2, 1]
+    monkeypatch.setattr(infernet, "MAX_EXPORT_BYTES", 1)
+    assert len(await rpc("infernet_exportBlocks", "0x1", "0x64")) == 1
 
 
 @pytest.mark.parametrize("name", sorted(METHODS | DEVELOPMENT_METHODS))

@@ -71,6 +71,13 @@ async def test_a_batch_sees_what_it_does_itself(rpc: RpcClient) -> None:
     assert [answer["result"]["status"] for answer in answers] == ["0x1"] * 30
 
 
+async def test_a_batch_is_done_in_its_order(rpc: RpcClient) -> None:
+    count = request("eth_getTransactionCount", ALICE.address, "latest")
+    send = [request("eth_sendRawTransaction", sign(ALICE, nonce=nonce, to=b"\x01" * 20)) for nonce in range(4)]
+    _, answers = await rpc.post([count, send[0], count, send[1], send[2], count, send[3], count])
+    assert [int(answers[place]["result"], 16) for place in (0, 2, 5, 7)] == [0, 1, 3, 4]
+
+
 async def test_notifications_over_http_have_an_empty_answer(rpc: RpcClient) -> None:
     assert await rpc.post({"jsonrpc": "2.0", "method": "eth_chainId"}) == (200, None)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -25,6 +27,7 @@ Caller = TypeVar("Caller")
 
 MAX_BATCH = 1_000
 MAX_RESPONSE_BYTES = 25_000_000
+_SLICE = 100
 _SLICE = 100  # of a batch, that wait for the engine together
 
 log = structlog.get_logger()
@@ -69,19 +72,28 @@ class Dispatcher(Generic[Caller]):
         return await self._answer_batch(message, caller)
 
     async def _answer_batch(self, batch: list[Any], caller: Caller) -> str | None:
+        """Those that wait for the same thing wait together; the effects come in the order of the batch."""
         answers: list[str] = []
         size_bytes = 0
-        for request in batch:
+        for requests in self._split(batch):
             if size_bytes > self._max_response_bytes:
-                answer: str | None = _encode_error(
-                    _read_id(request), RpcError(RESPONSE_TOO_LARGE, "response too large")
-                )
+                too_large = RpcError(RESPONSE_TOO_LARGE, "response too large")
+                found: list[str | None] = [_encode_error(_read_id(request), too_large) for request in requests]
             else:
-                answer = await self._answer_one(request, caller)
-            if answer is not None:
-                answers.append(answer)
-                size_bytes += len(answer)
+                found = await asyncio.gather(*(self._answer_one(request, caller) for request in requests))
+            answers += [answer for answer in found if answer is not None]
+            size_bytes = sum(map(len, answers))
         return f"[{','.join(answers)}]" if answers else None
+
+    def _split(self, batch: list[Any]) -> Iterator[list[Any]]:
+        for _, group in groupby(batch, self._is_async):
+            requests = list(group)
+            yield from (requests[start : start + _SLICE] for start in range(0, len(requests), _SLICE))
+
+    def _is_async(self, request: Any) -> bool:
+        name = request.get("method") if isinstance(request, dict) else None
+        method = self._methods.get(name) if isinstance(name, str) else None
+        return method is not None and method.is_async
 
     async def _answer_one(self, request: Any, caller: Caller) -> str | None:
         number = _read_id(request)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from infernet.chain.local import DevAccount
 from infernet.errors import InfernetError, InvalidInput
@@ -73,8 +72,8 @@ async def serve_chain(
 
     async def run(method: Method, client: Client, params: list[Any]) -> object:
         try:
-            if inspect.iscoroutinefunction(method.answer):
-                return await method.answer(client, *params)
+            if method.is_async:
+                return await cast(Awaitable[object], method.answer(client, *params))
             return await engine.run(method.answer, client, *params)
         except InfernetError as error:
             raise translate(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar
 
 from infernet.vm.rpc.errors import Malformed, invalid
@@ -46,6 +47,11 @@ class Method:
 
     params: tuple[Param[Any], ...]
     answer: Callable[..., object]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is answered on the event loop, rather than on the engine's thread."""
+        return iscoroutinefunction(self.answer)
 
     def read_params(self, params: list[Any]) -> list[Any]:
         """The decoded parameters.

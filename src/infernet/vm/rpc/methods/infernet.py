@@ -11,6 +11,8 @@ from infernet.vm.rpc.table import Methods, Param
 from infernet.vm.rpc.values import BlockId, decode_uint64, encode_data
 
 MAX_EXPORTED = 64
+MAX_EXPORT_BYTES = 10 * 2**20
+
 methods = Methods()
 
 
@@ -29,9 +31,15 @@ def export_block(client: Client, block: BlockId) -> str:
 
 @methods.add("infernet_exportBlocks", Param("first block", decode_uint64), Param("count", decode_uint64))
 def export_blocks(client: Client, first: int, count: int) -> list[str]:
-    """Blocks from the first on: as many as there are, `MAX_EXPORTED` at most, none where it is not there yet."""
-    last = first + min(count, MAX_EXPORTED) - 1
-    return [encode_data(encoded) for encoded in client.chain.export(first, last)]
+    """Blocks from the first on: as many as there are and one answer carries, none where it is not there yet."""
+    found: list[str] = []
+    size_bytes = 0
+    for encoded in client.chain.export(first, first + min(count, MAX_EXPORTED) - 1):
+        size_bytes += len(encoded)
+        if found and size_bytes > MAX_EXPORT_BYTES:
+            break
+        found.append(encode_data(encoded))
+    return found
 
 
 def _find(client: Client, block_id: BlockId) -> Block:
