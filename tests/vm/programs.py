@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from infernet.chain.local import DEV_ACCOUNTS
+from infernet.protocol.hashing import keccak
 from infernet.vm.transaction import (
     ACCESS_LIST,
     FEE_MARKET,
@@ -36,6 +37,18 @@ _SHIFTS = (0x1A, 0x1B, 0x1C, 0x1D)
 _CONSTANTS = (
     *(0x30, 0x32, 0x33, 0x34, 0x36, 0x38, 0x3A, 0x3D, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x4A),
     *(0x58, 0x59, 0x5A, 0x5F),
+)
+
+
+_POINT = (1).to_bytes(32, "big") + (2).to_bytes(32, "big")
+_INPUTS = (
+    (1, keccak(b"message") + (27).to_bytes(32, "big") + bytes(31) + b"\x05" + bytes(31) + b"\x09"),
+    (2, b"data"),
+    (3, b"data"),
+    (5, b"".join((size).to_bytes(32, "big") for size in (1, 1, 1)) + b"\x03\x05\x07"),
+    (6, _POINT + _POINT),
+    (7, _POINT + (5).to_bytes(32, "big")),
+    *((9, rounds.to_bytes(4, "big") + bytes(range(208)) + last) for rounds in (0, 1, 12) for last in (b"\0", b"\1")),
 )
 
 
@@ -88,8 +101,8 @@ def _size(rng: random.Random) -> int:
 
 
 def _make_piece(rng: random.Random) -> bytes:
-    kinds = (_arithmetic, _memory, _storage, _call, _create, _flow, _shuffle, _environment, _log, _end)
-    weights = (10, 8, 8, 4, 1, 4, 4, 4, 2, 0.3)
+    kinds = (_arithmetic, _memory, _storage, _call, _precompile, _create, _flow, _shuffle, _environment, _log, _end)
+    weights = (10, 8, 8, 4, 1, 1, 4, 4, 4, 2, 0.3)
     return rng.choices(kinds, weights)[0](rng)
 
 
@@ -137,6 +150,16 @@ def _call(rng: random.Random) -> bytes:
     inspect = _target(rng) + rng.choice((b"\x31", b"\x3b", b"\x3f"))
     copy = _push(_size(rng)) + _push(0) + _push(_offset(rng)) + _target(rng) + b"\x3c"
     return rng.choice((areas + value + _target(rng) + gas + bytes((op,)),) * 4 + (inspect, copy))
+
+
+def _precompile(rng: random.Random) -> bytes:
+    """A call with an input that the precompile takes."""
+    number, data = rng.choice(_INPUTS)
+    stores = b"".join(
+        b"\x7f" + data[at : at + 32].ljust(32, b"\0") + _push(at) + b"\x52" for at in range(0, len(data), 32)
+    )
+    where = _push(64) + _push(0) + _push(len(data)) + _push(0)
+    return stores + where + _push(0) + _push(number) + _push(200_000) + b"\xf1"
 
 
 def _create(rng: random.Random) -> bytes:

@@ -391,3 +391,46 @@ def test_a_wrong_timestamp_is_refused(chain: Chain) -> None:
     chain.dev.mine()
     with pytest.raises(InvalidInput, match="not after"):
         chain.dev.mine(1, chain.head.timestamp)
+
+
+PAIRING, BLAKE2F = (number.to_bytes(20, "big") for number in (8, 9))
+
+
+def test_a_call_that_takes_too_long_is_aborted() -> None:
+    chain = Chain(GENESIS, limit_s=0.2)
+    try:
+        endless = deploy(chain, b"\x5b\x5f\x56")
+        rounds = (2**24).to_bytes(4, "big") + bytes(208) + b"\x01"
+        pairs = bytes(192 * 400)
+        for to, data in ((endless, b""), (BLAKE2F, rounds), (PAIRING, pairs)):
+            with pytest.raises(CallFailed, match=r"execution aborted \(timeout = 0.2s\)"):
+                chain.call(CallRequest(to=to, data=data, gas=2**60), chain.head.number)
+        assert chain.call(CallRequest(to=BOB), 1).error is None
+    finally:
+        chain.close()
+
+
+def test_a_transaction_that_would_stop_the_chain_is_left_out() -> None:
+    chain = Chain(GENESIS, limit_s=0.2)
+    try:
+        slow = deploy(chain, forward(BLAKE2F))
+        rounds = (2**23).to_bytes(4, "big") + bytes(208) + b"\x01"
+        tx_hash = chain.submit(sign(chain, slow, rounds, gas=2**24).raw)
+        assert (chain.transaction(tx_hash), len(chain.pool)) == (None, 0)
+        assert chain.state("pending").nonce(ALICE) == 1
+        assert send(chain, BOB).succeeded
+    finally:
+        chain.close()
+
+
+def test_a_block_of_another_producer_may_take_its_time() -> None:
+    producer, follower = Chain(GENESIS), Chain(GENESIS, producer_key=None, limit_s=0.001)
+    try:
+        rounds = (3_000).to_bytes(4, "big") + bytes(208) + b"\x01"
+        assert send(producer, deploy(producer, forward(BLAKE2F)), rounds).succeeded
+        for encoded in producer.export(1, 2):
+            follower.import_block(encoded)
+        assert follower.head.hash == producer.head.hash
+    finally:
+        producer.close()
+        follower.close()

@@ -25,13 +25,21 @@ class Calls:
 
     Args:
         run_recorded: whether recorded precompiles are run for whoever asks.
+        limit_s: how long a call may take.
     """
 
     def __init__(
-        self, engine: Engine, executor: Executor, ledger: Ledger, chain_id: int, *, run_recorded: bool
+        self,
+        engine: Engine,
+        executor: Executor,
+        ledger: Ledger,
+        chain_id: int,
+        *,
+        run_recorded: bool,
+        limit_s: float,
     ) -> None:
         self._engine, self._executor, self._ledger, self._chain_id = engine, executor, ledger, chain_id
-        self._run_recorded = run_recorded
+        self._run_recorded, self._limit_s = run_recorded, limit_s
         self._describe = lru_cache(maxsize=256)(self._read_env)
 
     def call(
@@ -46,7 +54,14 @@ class Calls:
     ) -> CallResult:
         host = self._executor.open_host((answers or Live()) if self._run_recorded else Unanswered())
         return self._engine.call(
-            state, env, host, request, overrides=overrides, block_override=block_override, tracer=tracer
+            state,
+            env,
+            host,
+            request,
+            overrides=overrides,
+            block_override=block_override,
+            tracer=tracer,
+            limit_s=self._limit_s,
         )
 
     def estimate(
@@ -82,7 +97,7 @@ class Calls:
         self, request: CallRequest, state: State, env: BlockEnv, answers: Answers | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         host = self._executor.open_host((answers or Remembered()) if self._run_recorded else Unanswered())
-        return self._engine.list_accesses(state, env, host, request)
+        return self._engine.list_accesses(state, env, host, request, self._limit_s)
 
     def trace(self, block: Block, tracers: Sequence[Tracer | None]) -> list[CallResult]:
         """Execute a block's first transactions again, with the answers that it recorded: what came of those traced."""

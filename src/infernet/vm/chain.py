@@ -43,6 +43,7 @@ from infernet.vm.transaction import FEE_MARKET, Access, Transaction, Transaction
 __all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
 
 PRODUCTION_BUDGET_S = 2.0
+EXECUTION_LIMIT_S = 10.0
 
 
 class Chain:
@@ -54,6 +55,8 @@ class Chain:
         run_recorded: whether calls run recorded precompiles, which cost the operator money or connections.
         producer_key: whose account is the genesis's `producer`; None for a follower, which makes no blocks.
         clock: seconds since 1970.
+        budget_s: after so many seconds a block takes no more transactions from the pool.
+        limit_s: how long one transaction of the pool, or one call, may take.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Chain:
         engine: Engine | None = None,
         clock: Callable[[], float] = time.time,
         budget_s: float = PRODUCTION_BUDGET_S,
+        limit_s: float = EXECUTION_LIMIT_S,
         run_recorded: bool = True,
     ) -> None:
         """Take up the chain where it stands, or begin it.
@@ -86,8 +90,12 @@ class Chain:
             store.close()
             raise
         duties = Duties(engine, genesis.producer, producer_key, store)
-        self._executor = Executor(engine, self.chain_id, self.coinbase, by_address, store, duties.find, budget_s)
-        self._calls = Calls(engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded)
+        self._executor = Executor(
+            engine, self.chain_id, self.coinbase, by_address, store, duties.find, budget_s, limit_s
+        )
+        self._calls = Calls(
+            engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s
+        )
         self.pool = Pool(self._read_nonce)
         self._listeners = Listeners()
         self._clock = clock

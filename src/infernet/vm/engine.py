@@ -113,10 +113,13 @@ class OpenBlock(Protocol):
 
     @property
     def gas_used(self) -> int: ...
-    def execute(self, transaction: Transaction, tracer: Tracer | None = None) -> Executed:
+    def execute(self, transaction: Transaction, tracer: Tracer | None = None, limit_s: float | None = None) -> Executed:
         """
+        Args:
+            limit_s: how long it may take, stateful precompiles apart; None for a block of another producer.
+
         Raises:
-            TransactionRefused: it cannot stand here.
+            TransactionRefused: it cannot stand here, or takes too long.
         """
         ...
 
@@ -143,16 +146,17 @@ class Engine(Protocol):
         overrides: Mapping[bytes, AccountOverride] | None = None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
+        limit_s: float | None = None,
     ) -> CallResult:
         """Execute a message and keep nothing of it.
 
         Raises:
-            CallFailed: it could not begin: gas below the intrinsic cost, or value above the balance.
+            CallFailed: it could not begin: gas below the intrinsic cost, or value above the balance; or takes too long.
         """
         ...
 
     def list_accesses(
-        self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest
+        self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest, limit_s: float | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         """Accounts and slots that a message touches, without its sender, its target and precompiles."""
         ...

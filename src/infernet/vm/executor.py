@@ -50,6 +50,7 @@ class Executor:
     Args:
         find_duty: the transaction that a block must begin with, None where nothing is due.
         budget_s: after so many seconds no more transactions are taken from the pool.
+        limit_s: a transaction of the pool that takes longer is left out, and forgotten.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Executor:
         blobs: Blobs,
         find_duty: Callable[[State, BlockEnv], Transaction | None],
         budget_s: float,
+        limit_s: float,
     ) -> None:
         self._engine, self._chain_id, self._coinbase = engine, chain_id, coinbase
         self._spcs, self._blobs = spcs, blobs
-        self._find_duty, self._budget_s = find_duty, budget_s
+        self._find_duty, self._budget_s, self._limit_s = find_duty, budget_s, limit_s
 
     def open_host(self, answers: Answers | None = None) -> SpcHost:
         return SpcHost(self._spcs, self._blobs, answers)
@@ -128,7 +130,7 @@ class Executor:
             if transaction.gas > room:
                 skipped.add(transaction.sender)
                 continue
-            done = _try(block, transaction)
+            done = _try(block, transaction, self._limit_s)
             if done is None:
                 refused.append(transaction)
                 skipped.add(transaction.sender)
@@ -177,11 +179,12 @@ class Executor:
             raise _reject(block, "calls are due, and its first transaction is not the one that makes them")
 
 
-def _try(block: OpenBlock, transaction: Transaction) -> Executed | None:
-    """None where it is not possible, or breaks the engine: others must go on."""
+def _try(block: OpenBlock, transaction: Transaction, limit_s: float) -> Executed | None:
+    """None where it is not possible, takes too long, or breaks the engine: others must go on."""
     try:
-        return block.execute(transaction)
-    except TransactionRefused:
+        return block.execute(transaction, limit_s=limit_s)
+    except TransactionRefused as error:
+        log.info("transaction.refused", tx="0x" + transaction.hash.hex(), reason=str(error))
         return None
     except InfernetError:
         raise

@@ -12,6 +12,7 @@ from ethereum.forks.osaka.vm.precompiled_contracts.mapping import PRE_COMPILED_C
 from ethereum_types.bytes import Bytes32
 from ethereum_types.numeric import U256, Uint
 
+from infernet.vm.osaka.deadline import TooSlow, limited
 from infernet.vm.osaka.faults import describe
 from infernet.vm.osaka.precompiles import HostedBlock
 from infernet.vm.osaka.tracing import build_log, tracing
@@ -22,11 +23,13 @@ from infernet.vm.trace import Tracer
 from infernet.vm.transaction import FEE_MARKET, SET_CODE, Access, Transaction
 
 
-def simulate(env: HostedBlock, request: CallRequest, tracer: Tracer | None) -> tuple[CallResult, Message]:
+def simulate(
+    env: HostedBlock, request: CallRequest, tracer: Tracer | None, limit_s: float | None
+) -> tuple[CallResult, Message]:
     """What came of it, and the message with what it touched.
 
     Raises:
-        CallFailed: it could not begin.
+        CallFailed: it could not begin, or not end in time.
     """
     gas = int(env.block_gas_limit) if request.gas is None else request.gas
     price = _choose_price(env, request)
@@ -38,8 +41,11 @@ def simulate(env: HostedBlock, request: CallRequest, tracer: Tracer | None) -> t
     _pay(env, sender, gas * price, request.value)
     increment_nonce(env.world, sender)
     message = prepare_message(env, _build_tx_env(env, request, tx, gas - intrinsic, price), tx)
-    with tracing(tracer) as traced:
-        output = process_message_call(message)
+    with limited(limit_s), tracing(tracer) as traced:
+        try:
+            output = process_message_call(message)
+        except TooSlow:
+            raise CallFailed("call.timeout", f"execution aborted (timeout = {limit_s}s)") from None
         used = _count_gas(gas, floor, output)
         traced.settle(gas, used)
     logs = tuple(map(build_log, output.logs))

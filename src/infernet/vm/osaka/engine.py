@@ -12,6 +12,7 @@ from ethereum_types.numeric import Uint
 
 from infernet.vm.engine import AccountChange, BlockEnv, Executed, State, TransactionRefused
 from infernet.vm.osaka.call import collect_accesses, simulate
+from infernet.vm.osaka.deadline import TooSlow, limited
 from infernet.vm.osaka.environment import build_env, override_block, restored_on_error
 from infernet.vm.osaka.install import install
 from infernet.vm.osaka.state import OsakaState, override, own
@@ -47,16 +48,18 @@ class OsakaBlock:
     def gas_used(self) -> int:
         return int(self._output.block_gas_used)
 
-    def execute(self, transaction: Transaction, tracer: Tracer | None = None) -> Executed:
+    def execute(self, transaction: Transaction, tracer: Tracer | None = None, limit_s: float | None = None) -> Executed:
         index, before = len(self._output.receipt_keys), self.gas_used
         self._host.tx_index = index
         running = Running(build_spec_transaction(transaction), transaction)
-        with restored_on_error(self._world), tracing(tracer) as traced:
+        with restored_on_error(self._world, self._host), limited(limit_s), tracing(tracer) as traced:
             current.running = running
             try:
                 fork.process_transaction(self._env, self._output, running.spec, Uint(index))
             except EthereumException as error:
                 raise TransactionRefused(str(error) or type(error).__name__) from None
+            except TooSlow:
+                raise TransactionRefused(f"it takes longer than {limit_s} s") from None
             finally:
                 current.running = None
             traced.settle(transaction.gas, self.gas_used - before)
@@ -90,17 +93,18 @@ class OsakaEngine:
         overrides: Mapping[bytes, AccountOverride] | None = None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
+        limit_s: float | None = None,
     ) -> CallResult:
         world = own(state).world()
         override(world, overrides or {})
-        result, _ = simulate(build_env(world, override_block(env, block_override), host), request, tracer)
-        return result
+        hosted = build_env(world, override_block(env, block_override), host)
+        return simulate(hosted, request, tracer, limit_s)[0]
 
     def list_accesses(
-        self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest
+        self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest, limit_s: float | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         for _ in range(_ACCESS_ROUNDS):
-            result, message = simulate(build_env(own(state).world(), env, host), request, None)
+            result, message = simulate(build_env(own(state).world(), env, host), request, None, limit_s)
             found = collect_accesses(message, {request.sender, bytes(message.current_target), env.coinbase})
             if found == request.access_list:
                 break

@@ -54,13 +54,14 @@ def override_block(env: BlockEnv, wanted: BlockOverride | None) -> BlockEnv:
 
 
 @contextmanager
-def restored_on_error(world: World) -> Iterator[None]:
+def restored_on_error(world: World, host: SpcHost) -> Iterator[None]:
     """Nothing of what failed stays, whatever failed."""
-    accounts, storages = world.accounts, world.storages
+    accounts, storages, records = world.accounts, world.storages, len(host.records)
     try:
         yield
     except BaseException:
         world.accounts, world.storages = accounts, storages
         world.snapshots.clear()
         world.created_accounts.clear()
+        del host.records[records:]
         raise

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ethereum.crypto.blake2 import Blake2b
 from ethereum.forks.osaka import fork, state
 from ethereum.forks.osaka.vm.precompiled_contracts.mapping import PRE_COMPILED_CONTRACTS
 from ethereum_types.numeric import Unsigned
 
-from infernet.vm.osaka import loop, numbers, precompiles, transactions, world
+from infernet.vm.osaka import blake2, loop, numbers, precompiles, transactions, world
 
 _PACKAGE = "ethereum.forks.osaka"
 
@@ -23,6 +24,7 @@ def install() -> None:
         _replace(getattr(state, function.__name__), function)
     for old, new in (*loop.REPLACED, *transactions.REPLACED):  # see loop.py and transactions.py
         _replace(old, new)
+    Blake2b.compress = blake2.compress  # type: ignore[assignment,method-assign]  # see blake2.py
     Unsigned.__eq__ = numbers.equals  # type: ignore[method-assign]  # see numbers.py
     vars(fork)["is_valid_delegation"] = transactions.is_valid_delegation
     for address in precompiles.ADDRESSES:

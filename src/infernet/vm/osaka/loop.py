@@ -17,18 +17,21 @@ from ethereum.forks.osaka.vm.exceptions import (
     ExceptionalHalt,
     InvalidJumpDestError,
     InvalidOpcode,
+    OutOfBoundsRead,
     OutOfGasError,
     Revert,
     StackDepthLimitError,
     StackOverflowError,
     StackUnderflowError,
 )
+from ethereum.forks.osaka.vm.instructions import Ops
 from ethereum.forks.osaka.vm.precompiled_contracts.mapping import PRE_COMPILED_CONTRACTS
 from ethereum_types.numeric import U256, Uint, Unsigned
 
-from infernet.vm.osaka import tracing, world
+from infernet.vm.osaka import deadline, tracing, world
 from infernet.vm.osaka.plan import (
     BAD,
+    COPY,
     DATALOAD,
     DUP,
     END,
@@ -49,12 +52,14 @@ from infernet.vm.osaka.plan import (
     SWAP,
     SpecOp,
     plan_code,
-)  # fmt: skip
+)
 
 _original_message, _original_create = interpreter.process_message, interpreter.process_create_message
 _STACK_LIMIT = 1024
+_GAS_PER_LOOK = 1_000_000
 _START = Uint(0)
 _NO_ADDRESS: Any = b""
+_MCOPY, _RETURNDATACOPY = Ops.MCOPY.value, Ops.RETURNDATACOPY.value
 _new = object.__new__
 _set_number: Callable[[Unsigned, int], None] = vars(Unsigned)["_number"].__set__
 
@@ -70,6 +75,7 @@ def run_code(evm: Evm) -> None:  # noqa: PLR0912, PLR0915  one branch for each k
     memory, data = evm.memory, evm.message.data
     push, pop = stack.append, stack.pop
     gas: int = evm.gas_left._number
+    mark = max(gas - _GAS_PER_LOOK, 0)  # below it, something is looked after: gas that is gone, or time
     at = 0
     while True:
         kind, argument = instructions[at]
@@ -80,8 +86,11 @@ def run_code(evm: Evm) -> None:  # noqa: PLR0912, PLR0915  one branch for each k
             argument(stack)
         elif kind == ENTER:
             gas -= argument[0]
-            if gas < 0:
-                raise OutOfGasError
+            if gas < mark:
+                if gas < 0:
+                    raise OutOfGasError
+                deadline.check()
+                mark = max(gas - _GAS_PER_LOOK, 0)
             height = len(stack)
             if height < argument[1]:
                 raise StackUnderflowError
@@ -133,6 +142,8 @@ def run_code(evm: Evm) -> None:  # noqa: PLR0912, PLR0915  one branch for each k
             if size and offset + size > len(memory):
                 gas = _extend(memory, offset + size, gas)
             stack[-1] = int.from_bytes(keccak256(memory[offset : offset + size]), "big")
+        elif kind == COPY:
+            gas = _copy(argument, evm, stack, memory, gas)
         elif kind == JUMPI:
             at_target = destinations.get(pop(), -1)
             if pop():
@@ -211,7 +222,26 @@ def _execute(evm: Evm, message: Message) -> None:
         if message.code:
             run_code(evm)
     elif not message.disable_precompiles:
+        deadline.check_precompile(message.code_address or b"", message.data)
         precompile(evm)
+
+
+def _copy(argument: Any, evm: Evm, stack: list[Any], memory: bytearray, gas: int) -> int:
+    """Copy to memory, zeros where the source ends; the answer is what gas is left."""
+    read, op = argument
+    to, start, size = stack.pop(), stack.pop(), stack.pop()
+    source = read(evm)
+    gas -= 3 * ((size + 31) >> 5)
+    if gas < 0:
+        raise OutOfGasError
+    end = max(to, start) + size if op == _MCOPY else to + size
+    if size and end > len(memory):
+        gas = _extend(memory, end, gas)
+    if op == _RETURNDATACOPY and start + size > len(source):
+        raise OutOfBoundsRead
+    if size:
+        memory[to : to + size] = source[start : start + size].ljust(size, b"\0")
+    return gas
 
 
 def _run_spec(op: SpecOp, evm: Evm, stack: list[Any]) -> None:

@@ -15,29 +15,10 @@ from typing import Any, NamedTuple, TypeAlias
 from ethereum.forks.osaka.vm.instructions import Ops, op_implementation
 from ethereum_types.numeric import Uint
 
-from infernet.vm.osaka.stack_ops import ENVIRONMENT, PURE
+from infernet.vm.osaka.stack_ops import ENVIRONMENT, PURE, SOURCES
 
-(
-    ENTER,
-    PUSH,
-    DUP,
-    SWAP,
-    POP,
-    PURE_OP,
-    ENV,
-    GO,
-    GO_IF,
-    JUMP,
-    JUMPI,
-    MLOAD,
-    MSTORE,
-    DATALOAD,
-    KECCAK,
-    GAS,
-    SPEC,
-    END,
-    BAD,
-) = range(19)
+ENTER, PUSH, DUP, SWAP, POP, PURE_OP, ENV, GO, GO_IF, JUMP = range(10)
+JUMPI, MLOAD, MSTORE, DATALOAD, COPY, KECCAK, GAS, SPEC, END, BAD = range(10, 20)
 
 Instruction: TypeAlias = "tuple[int, Any]"
 
@@ -68,15 +49,13 @@ class SpecOp(NamedTuple):
 
 
 _SPEC_OPS: dict[int, tuple[int, int]] = {
-    Ops.EXP.value: (2, 1), Ops.CLZ.value: (1, 1), Ops.BALANCE.value: (1, 1), Ops.CALLDATACOPY.value: (3, 0),
-    Ops.CODECOPY.value: (3, 0), Ops.EXTCODESIZE.value: (1, 1), Ops.EXTCODECOPY.value: (4, 0),
-    Ops.RETURNDATACOPY.value: (3, 0), Ops.EXTCODEHASH.value: (1, 1), Ops.BLOCKHASH.value: (1, 1),
-    Ops.BLOBHASH.value: (1, 1), Ops.BLOBBASEFEE.value: (0, 1), Ops.SELFBALANCE.value: (0, 1), Ops.SLOAD.value: (1, 1),
-    Ops.SSTORE.value: (2, 0), Ops.TLOAD.value: (1, 1), Ops.TSTORE.value: (2, 0), Ops.MSTORE8.value: (2, 0),
-    Ops.MCOPY.value: (3, 0), Ops.LOG0.value: (2, 0), Ops.LOG1.value: (3, 0), Ops.LOG2.value: (4, 0),
-    Ops.LOG3.value: (5, 0), Ops.LOG4.value: (6, 0), Ops.CREATE.value: (3, 1), Ops.CALL.value: (7, 1),
-    Ops.CALLCODE.value: (7, 1), Ops.DELEGATECALL.value: (6, 1), Ops.CREATE2.value: (4, 1),
-    Ops.STATICCALL.value: (6, 1),
+    Ops.EXP.value: (2, 1), Ops.CLZ.value: (1, 1), Ops.BALANCE.value: (1, 1), Ops.EXTCODESIZE.value: (1, 1),
+    Ops.EXTCODECOPY.value: (4, 0), Ops.EXTCODEHASH.value: (1, 1), Ops.BLOCKHASH.value: (1, 1),
+    Ops.BLOBHASH.value: (1, 1), Ops.BLOBBASEFEE.value: (0, 1), Ops.SLOAD.value: (1, 1), Ops.SSTORE.value: (2, 0),
+    Ops.TLOAD.value: (1, 1), Ops.TSTORE.value: (2, 0), Ops.MSTORE8.value: (2, 0), Ops.LOG0.value: (2, 0),
+    Ops.LOG1.value: (3, 0), Ops.LOG2.value: (4, 0), Ops.LOG3.value: (5, 0), Ops.LOG4.value: (6, 0),
+    Ops.CREATE.value: (3, 1), Ops.CALL.value: (7, 1), Ops.CALLCODE.value: (7, 1), Ops.DELEGATECALL.value: (6, 1),
+    Ops.CREATE2.value: (4, 1), Ops.STATICCALL.value: (6, 1),
 }  # fmt: skip
 """How many items each takes from the stack and leaves there. They charge their own gas, so each ends a block."""
 _ENDS = {Ops.STOP.value: 0, Ops.RETURN.value: 2, Ops.REVERT.value: 2, Ops.SELFDESTRUCT.value: 1}
@@ -129,7 +108,9 @@ class _Planner:
             kind, gas, pops, pushes = _INLINE[op]
             self._emit(kind, None, gas, pops, pushes)
         elif op in ENVIRONMENT:
-            self._emit(ENV, ENVIRONMENT[op], 2, 0, 1)
+            self._emit(ENV, ENVIRONMENT[op], 5 if op == Ops.SELFBALANCE.value else 2, 0, 1)
+        elif op in SOURCES:
+            self._emit(COPY, (SOURCES[op], op), 3, 3, 0)
         else:
             self._add_control(op, pc)
         return pc + 1

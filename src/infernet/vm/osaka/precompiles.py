@@ -21,6 +21,7 @@ from ethereum_types.numeric import U256, Uint
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
 from infernet.vm.block import Outcome
+from infernet.vm.osaka.deadline import paused
 from infernet.vm.osaka.loop import run_code
 from infernet.vm.osaka.world import World, get_storage, set_storage
 from infernet.vm.spc.addresses import (
@@ -111,7 +112,8 @@ def adapter(evm: Evm) -> None:
         _revert(evm, f"{spc.name}: call it, without delegatecall and callcode")
     if message.value != 0:
         _revert(evm, f"{spc.name}: it takes no value")
-    record = host.run(spc, address, bytes(message.caller), EvmCall(evm, spc))
+    with paused():
+        record = host.run(spc, address, bytes(message.caller), EvmCall(evm, spc))
     if record.outcome is Outcome.OUT_OF_GAS:
         raise OutOfGasError
     evm.output = record.output

@@ -6,10 +6,12 @@ Each does what the specification's function for it does with `U256`; gas and sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ethereum.forks.osaka.vm import Evm
 from ethereum.forks.osaka.vm.instructions import Ops
+
+from infernet.vm.osaka.world import World, get_account
 
 Stack: TypeAlias = "list[int]"
 
@@ -144,6 +146,12 @@ PURE: dict[int, tuple[Callable[[Stack], None], int, int]] = {  # what it does, i
     Ops.SHL.value: (_shl, 3, 2), Ops.SHR.value: (_shr, 3, 2), Ops.SAR.value: (_sar, 3, 2),
 }  # fmt: skip
 
+
+def _self_balance(evm: Evm) -> int:
+    world = cast(World, evm.message.block_env.state)
+    return int(get_account(world, evm.message.current_target).balance)
+
+
 ENVIRONMENT: dict[int, Callable[[Evm], int]] = {
     Ops.ADDRESS.value: lambda evm: int.from_bytes(evm.message.current_target, "big"),
     Ops.ORIGIN.value: lambda evm: int.from_bytes(evm.message.tx_env.origin, "big"),
@@ -161,5 +169,14 @@ ENVIRONMENT: dict[int, Callable[[Evm], int]] = {
     Ops.CHAINID.value: lambda evm: int(evm.message.block_env.chain_id),
     Ops.BASEFEE.value: lambda evm: int(evm.message.block_env.base_fee_per_gas),
     Ops.MSIZE.value: lambda evm: len(evm.memory),
+    Ops.SELFBALANCE.value: _self_balance,
 }
-"""Each costs 2."""
+"""Each costs 2, but for SELFBALANCE, which costs 5."""
+
+SOURCES: dict[int, Callable[[Evm], bytes | bytearray]] = {
+    Ops.CALLDATACOPY.value: lambda evm: evm.message.data,
+    Ops.CODECOPY.value: lambda evm: evm.code,
+    Ops.RETURNDATACOPY.value: lambda evm: evm.return_data,
+    Ops.MCOPY.value: lambda evm: evm.memory,
+}
+"""What the instructions that copy to memory copy from. Each costs 3, and 3 a word."""

@@ -13,6 +13,7 @@ from ethereum.forks.osaka.vm.exceptions import ExceptionalHalt, InvalidOpcode
 from ethereum.forks.osaka.vm.instructions import Ops
 from ethereum_types.bytes import Bytes32
 
+from infernet.vm.osaka import deadline
 from infernet.vm.osaka.faults import describe
 from infernet.vm.osaka.world import World, get_account, get_storage
 from infernet.vm.request import CallLog
@@ -121,6 +122,7 @@ class _StepEvents:
     def __call__(self, evm: Any, event: trace.TraceEvent) -> None:
         match event:
             case trace.OpStart():
+                deadline.check()
                 self._begin(evm, event.op.name)
             case trace.GasAndRefund():
                 step = self._open.get(id(evm))
