@@ -108,6 +108,8 @@ async def run_layer(
             Chain, layer.genesis, layer.spcs, path, producer_key=layer.producer_key, run_recorded=not is_public
         )
         stack.push_async_callback(engine.run, chain.close)
+        if is_dev and chain.head.number == 0:
+            await engine.run(chain.mine)  # the first block is as old as its file says: the head's time is today's
         accounts = DEV_ACCOUNTS if is_dev else ()
         server = await stack.enter_async_context(
             serve_chain(chain, engine, host, port, accounts=accounts, is_dev=is_dev)
