@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from infernet.errors import InvalidInput, JobRejected
+from infernet.errors import JobRejected
 from infernet.models.store import read_manifest
 from infernet.protocol.manifest import Manifest, TensorSpec, encode_manifest
 from infernet.protocol.model_codec import Arrays, decode_features, encode_outputs
@@ -16,7 +16,7 @@ from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods, count_words
 from infernet.vm.spc.models.graph import import_onnx
-from infernet.vm.spc.models.loaded import LoadedModel, LoadedModels
+from infernet.vm.spc.models.loaded import LoadedModels
 from infernet.vm.spc.models.shelf import Shelf
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.state import SpcState
@@ -95,7 +95,7 @@ class TensorInference:
         return self._open(call).read_manifest(manifest_hash)
 
     def _quote(self, call: SpcCall, manifest_hash: bytes, extent: int) -> int:
-        return self._price(self._compute_macs(self._open(call).get(manifest_hash), extent))
+        return self._price(self._open(call).get(manifest_hash).compute_macs(extent, self._limits.macs))
 
     def _infer(self, call: SpcCall, manifest_hash: bytes, features: bytes) -> bytes:
         shelf = self._open(call)
@@ -103,16 +103,10 @@ class TensorInference:
         model = shelf.get(manifest_hash)
         call.charge(self._price_numbers(model.manifest.inputs, count_words(features)))
         arrays = decode(model.manifest, features)
-        call.charge(self._price(self._compute_macs(model, model.read_extent(arrays))))
+        call.charge(self._price(model.compute_macs(model.read_extent(arrays), self._limits.macs)))
         outputs = model.run(arrays)
         call.charge(self._price_numbers(model.manifest.outputs, sum(array.size for array in outputs.values())))
         return encode(model.manifest, outputs)
-
-    def _compute_macs(self, model: LoadedModel, extent: int) -> int:
-        try:
-            return model.cost.at(extent, self._limits.macs)
-        except InvalidInput as error:
-            raise SpcRevert(f"{error.code}: {error.message}") from error
 
     def _price(self, macs: int) -> int:
         return (self._prices.kilomac * macs + 1023) // 1024

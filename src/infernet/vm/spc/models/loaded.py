@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infernet.compute.onnx_runner import check_schema
-from infernet.errors import NodeMisconfigured
+from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.onnx_session import list_runtime_errors, open_session
 from infernet.protocol.manifest import Manifest
 from infernet.protocol.model_codec import Arrays
@@ -37,6 +37,13 @@ class LoadedModel:
         if len(extents) > 1:
             raise SpcRevert("features.mismatch: inputs that share a dimension differ in it")
         return extents.pop() if extents else 1
+
+    def compute_macs(self, extent: int, limit: int) -> int:
+        """The work of one run. Raises `SpcRevert` beyond the limit, or where the graph has no such extent."""
+        try:
+            return self.cost.at(extent, limit)
+        except InvalidInput as error:
+            raise SpcRevert(f"{error.code}: {error.message}") from error
 
     def run(self, arrays: Arrays) -> Arrays:
         """The outputs that the manifest names. Raises `SpcRevert` where the graph fails on these inputs."""

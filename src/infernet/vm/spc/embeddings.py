@@ -1,0 +1,131 @@
+"""Embeddings by bit-exact models: a published model that counts of words go into, and its answer scaled to one length.
+
+Such a model has one input, uint8 [1, buckets], one output of integers, [1, dimension], and the file `tokenizer.json`
+beside its graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infernet.errors import InvalidInput
+from infernet.protocol.manifest import Determinism, Manifest
+from infernet.vm.spc import addresses
+from infernet.vm.spc.call import SpcCall, SpcRevert
+from infernet.vm.spc.dispatch import Methods
+from infernet.vm.spc.files import Files
+from infernet.vm.spc.models.graph import import_onnx
+from infernet.vm.spc.models.loaded import LoadedModel, LoadedModels
+from infernet.vm.spc.models.shelf import Shelf
+from infernet.vm.spc.ngrams import TOKENIZER_FILE, Tokenizer, parse_tokenizer
+from infernet.vm.spc.prices import Limits, Prices
+from infernet.vm.spc.state import SpcState
+
+LENGTH = 127
+"""Of every embedding, as a vector."""
+_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _TextModel:
+    model: LoadedModel
+    tokenizer: Tokenizer
+    dimension: int
+
+    @property
+    def input(self) -> str:
+        return self.model.manifest.inputs[0].name
+
+
+class Embeddings:
+    """Texts as vectors.
+
+    Raises:
+        NodeMisconfigured: `onnx.not_installed`.
+    """
+
+    address = addresses.EMBEDDINGS
+    name = "embeddings"
+    recorded = False
+
+    def __init__(self, prices: Prices, limits: Limits, loaded: LoadedModels | None = None) -> None:
+        import_onnx()
+        self._prices = prices
+        self._limits = limits
+        self._loaded = LoadedModels() if loaded is None else loaded
+        self._tokenizers: OrderedDict[bytes, Tokenizer] = OrderedDict()
+        self._methods = Methods(
+            prices,
+            {
+                "embed(bytes32,string) view returns (bytes)": self._embed,
+                "dimensionOf(bytes32) view returns (uint16)": self._dimension_of,
+            },
+        )
+
+    def run(self, call: SpcCall) -> bytes:
+        """See `Spc.run`."""
+        return self._methods.run(call)
+
+    def _dimension_of(self, call: SpcCall, manifest_hash: bytes) -> int:
+        return self._open(call, manifest_hash).dimension
+
+    def _embed(self, call: SpcCall, manifest_hash: bytes, text: str) -> bytes:
+        content = text.encode()
+        if len(content) > self._limits.text_bytes:
+            raise SpcRevert(f"a text has at most {self._limits.text_bytes} bytes, not {len(content)}")
+        call.charge(self._prices.inference + self._prices.text_byte * len(content))
+        opened = self._open(call, manifest_hash)
+        macs = opened.model.compute_macs(1, self._limits.macs)
+        call.charge((self._prices.kilomac * macs + 1023) // 1024)
+        outputs = opened.model.run({opened.input: opened.tokenizer.count(content)})
+        return scale(next(iter(outputs.values()))[0])
+
+    def _open(self, call: SpcCall, manifest_hash: bytes) -> _TextModel:
+        state = SpcState(call, self._prices, addresses.TENSOR_INFERENCE)
+        model = Shelf(state, self._prices, self._limits, self._loaded).get(manifest_hash)
+        tokenizer = self._tokenizers.get(manifest_hash)
+        if tokenizer is None:
+            tokenizer = self._tokenizers[manifest_hash] = self._read_tokenizer(state, model.manifest)
+            if len(self._tokenizers) > _KEPT:
+                self._tokenizers.popitem(last=False)
+        return _TextModel(model, tokenizer, _read_dimension(model.manifest, tokenizer, self._limits))
+
+    def _read_tokenizer(self, state: SpcState, manifest: Manifest) -> Tokenizer:
+        hashes = [bytes.fromhex(file.sha256) for file in manifest.files if file.path == TOKENIZER_FILE]
+        if not hashes:
+            raise SpcRevert(f"model.not_for_texts: {manifest.name} has no {TOKENIZER_FILE}")
+        try:
+            return parse_tokenizer(Files(state.unpriced(), self._prices, self._limits).get(hashes[0]))
+        except InvalidInput as error:
+            raise SpcRevert(f"model.not_for_texts: {error.message}") from error
+
+
+def scale(vector: NDArray[np.integer]) -> bytes:
+    """The vector's direction: x becomes floor((254 · 1024 · x + l) / (2 · l)), where l is floor(1024 · its length)."""
+    values = [int(value) for value in vector]
+    length = math.isqrt(sum(value * value for value in values) << 20)
+    if not length:
+        return bytes(len(values))
+    return np.array([((2 * LENGTH << 10) * value + length) // (2 * length) for value in values], np.int8).tobytes()
+
+
+def _read_dimension(manifest: Manifest, tokenizer: Tokenizer, limits: Limits) -> int:
+    fits = (
+        manifest.determinism is Determinism.EXACT
+        and [(spec.dtype, spec.shape) for spec in manifest.inputs] == [("uint8", (1, tokenizer.buckets))]
+        and len(manifest.outputs) == 1
+        and manifest.outputs[0].dtype in {"int8", "int16", "int32"}
+        and len(manifest.outputs[0].shape) == 2
+    )
+    dimension = manifest.outputs[0].shape[1] if fits else None
+    if dimension is None or dimension > limits.dimension:
+        raise SpcRevert(
+            f"model.not_for_texts: {manifest.name} is not an exact model from uint8 [1, {tokenizer.buckets}] to "
+            f"integers [1, dimension], the dimension at most {limits.dimension}"
+        )
+    return dimension
