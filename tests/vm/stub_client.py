@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -37,6 +38,15 @@ class Client:
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
+    async def wait_for_receipt(self, tx_hash: str) -> dict[str, Any]:
+        """Anvil mines at once, and answers a little before."""
+        for _ in range(500):
+            receipt = await self.request("eth_getTransactionReceipt", tx_hash)
+            if receipt is not None:
+                return dict(receipt)
+            await asyncio.sleep(0.01)
+        raise AssertionError("it is not mined")
+
 
 class Contract:
     """A deployed contract behind a client."""
@@ -50,7 +60,7 @@ class Contract:
     async def send(self, name: str, *arguments: Any) -> bool:
         """Whether the transaction succeeded."""
         tx_hash = await self.client.request("eth_sendTransaction", self.encode(name, *arguments))
-        receipt = await self.client.request("eth_getTransactionReceipt", tx_hash)
+        receipt = await self.client.wait_for_receipt(tx_hash)
         return bool(receipt["status"] == "0x1")
 
     async def call(self, name: str, *arguments: Any, at: Any = "latest") -> Any:
@@ -66,6 +76,6 @@ class Contract:
 async def deploy_by(client: Client, artifact: Artifact, *arguments: Any) -> Contract:
     data = "0x" + artifact.encode_deployment(arguments).hex()
     tx_hash = await client.request("eth_sendTransaction", {"from": USER, "data": data})
-    receipt = await client.request("eth_getTransactionReceipt", tx_hash)
+    receipt = await client.wait_for_receipt(tx_hash)
     assert receipt["status"] == "0x1"
     return Contract(client, artifact, to_address(receipt["contractAddress"]))

@@ -125,7 +125,7 @@ async def test_without_a_host_a_trap_says_what_it_is_and_burns_the_gas(
     assert bytes.fromhex(refused["error"]["data"][2:10]) == keccak(b"SpcUnanswered(address,address,bytes)")[:4]
 
     caught = {**reviewer.encode("reviewIfPossible", "http://x.example/"), "gas": hex(1_500_000)}
-    receipt = await direct.request("eth_getTransactionReceipt", await direct.request("eth_sendTransaction", caught))
+    receipt = await direct.wait_for_receipt(await direct.request("eth_sendTransaction", caught))
     assert int(receipt["gasUsed"], 16) > 1_400_000
 
 
@@ -146,7 +146,7 @@ async def test_what_a_reverted_frame_did_is_undone(puppet: Contract) -> None:
 async def test_what_a_reverted_transaction_did_is_undone(puppet: Contract) -> None:
     call = {**puppet.encode("callAndRevert", [add(5)]), "gas": hex(1_000_000)}
     tx_hash = await puppet.client.request("eth_sendTransaction", call)
-    receipt = await puppet.client.request("eth_getTransactionReceipt", tx_hash)
+    receipt = await puppet.client.wait_for_receipt(tx_hash)
     assert receipt["status"] == "0x0"
     assert await puppet.send("callAll(bytes[])", [TOTAL])
     assert await puppet.answers() == [number(0)]
@@ -265,7 +265,7 @@ async def test_a_transaction_that_nobody_simulated_is_taken_back_and_sent_again(
         call = {**puppet.encode("callAll(bytes[])", [add(5), add(6)]), "gas": hex(5_000_000)}
         message = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [call]}
         answer = await stubs.submit(None, message)
-        receipt = await puppet.client.request("eth_getTransactionReceipt", answer["result"])
+        receipt = await puppet.client.wait_for_receipt(answer["result"])
     assert (receipt["status"], int(receipt["blockNumber"], 16)) == ("0x1", head + 1)
     assert await puppet.answers() == [number(5), number(11)]
 

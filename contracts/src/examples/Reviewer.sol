@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IHttp} from "../spc/IHttp.sol";
 import {ILlm} from "../spc/ILlm.sol";
+import {SpcAddresses} from "../spc/SpcAddresses.sol";
 
 /// @title Reviewer
 /// @notice Fetches a text and has a model review it, both within one transaction: the second call depends on what the
@@ -12,8 +13,8 @@ contract Reviewer {
 
     error NotFound(string url, uint16 status);
 
-    IHttp private constant HTTP = IHttp(address(0x0801));
-    ILlm private constant LLM = ILlm(address(0x0802));
+    IHttp private constant HTTP = IHttp(SpcAddresses.HTTP);
+    ILlm private constant LLM = ILlm(SpcAddresses.LLM);
 
     string public MODEL;
 

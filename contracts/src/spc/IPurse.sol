@@ -13,6 +13,9 @@ interface IPurse {
     /// @notice The account has `balance` wei, and `required` were to be taken from it.
     error InsufficientBalance(address account, uint256 balance, uint256 required);
 
+    /// @notice Nobody could ever use what is sent there: the account is zero.
+    error InvalidAccount(address account);
+
     /// @notice `to` refused the ETH.
     error TransferFailed(address to, uint256 amount);
 

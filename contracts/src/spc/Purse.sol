@@ -11,11 +11,18 @@ abstract contract Purse is IPurse {
 
     /// @inheritdoc IPurse
     function deposit(address account) external payable {
+        // Check
+        _checkAccount(account);
+
+        // Effect
         _credit(account, msg.value);
     }
 
     /// @inheritdoc IPurse
     function withdraw(address to, uint256 amount) external {
+        // Check
+        _checkAccount(to);
+
         // Check and effect
         _take(msg.sender, amount);
 
@@ -24,6 +31,10 @@ abstract contract Purse is IPurse {
         // Interaction
         (bool ok,) = to.call{value: amount}("");
         if (!ok) revert TransferFailed(to, amount);
+    }
+
+    function _checkAccount(address account) private pure {
+        if (account == address(0)) revert InvalidAccount(account);
     }
 
     function _credit(address account, uint256 amount) internal {

@@ -2,11 +2,12 @@
 pragma solidity ^0.8.24;
 
 import {Clock, IScheduler, Order} from "./IScheduler.sol";
+import {SpcAddresses} from "./SpcAddresses.sol";
 
 /// @title Scheduled
 /// @notice What a contract inherits to call itself in later blocks.
 abstract contract Scheduled {
-    IScheduler internal constant SCHEDULER = IScheduler(address(0x0830));
+    IScheduler internal constant SCHEDULER = IScheduler(SpcAddresses.SCHEDULER);
 
     /// @notice The caller is not the Scheduler, or the Scheduler runs a call that another has scheduled.
     error NotScheduled(address caller, address owner);

@@ -44,7 +44,7 @@ contract SpcStub {
         if (msg.value != 0) revert NotPayable();
         if (msg.sender == address(this)) _burn();
 
-        bytes memory knock = abi.encodePacked(_version(), abi.encode(msg.sender, block.number), request);
+        bytes memory knock = bytes.concat(abi.encode(_version(), msg.sender, block.number), request);
         bytes32 place = keccak256(knock);
         uint256 head = _load(place);
         if (head & PRESENT == 0) {

@@ -2,11 +2,12 @@
 pragma solidity ^0.8.24;
 
 import {ITraining, ITrainingConsumer} from "./ITraining.sol";
+import {SpcAddresses} from "./SpcAddresses.sol";
 
 /// @title TrainingConsumer
 /// @notice What a contract inherits to ask for trainings and to be called with their results.
 abstract contract TrainingConsumer is ITrainingConsumer {
-    ITraining internal constant TRAINING = ITraining(address(0x0813));
+    ITraining internal constant TRAINING = ITraining(SpcAddresses.TRAINING);
 
     /// @notice Only the Training contract brings results.
     error NotTraining(address caller);

@@ -382,6 +382,13 @@ contract SchedulerTest is SchedulerBase {
         sleeper.cancel(id);
     }
 
+    function test_RevertWhen_NobodyIsPaid() public {
+        vm.expectRevert(abi.encodeWithSelector(IPurse.InvalidAccount.selector, address(0)));
+        SCHEDULER.withdraw(address(0), 0);
+        vm.expectRevert(abi.encodeWithSelector(IPurse.InvalidAccount.selector, address(0)));
+        SCHEDULER.deposit(address(0));
+    }
+
     function test_RevertWhen_MoreIsWithdrawnThanThereIs() public {
         vm.expectRevert(abi.encodeWithSelector(IPurse.InsufficientBalance.selector, address(this), 0, 1));
         SCHEDULER.withdraw(address(this), 1);
