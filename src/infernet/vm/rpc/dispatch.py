@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -102,8 +103,9 @@ class Dispatcher(Generic[Caller]):
             answer = f'{{"jsonrpc":"2.0","id":{_encode(number)},"result":{_encode(result)}}}'
         except RpcError as error:
             answer = _encode_error(number, error)
-        except Exception as error:
-            log.error("rpc.failed", method=request.get("method"), error=repr(error), exc_info=True)
+        except Exception as error:  # noqa: BLE001  (the boundary: a fault of ours must not end the connection)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("rpc.failed", method=request["method"], error=repr(error), at=f"{place.filename}:{place.lineno}")
             answer = _encode_error(number, RpcError(INTERNAL_ERROR, "internal error: the node's log has the reason"))
         return answer if not isinstance(request, dict) or "id" in request or "method" not in request else None
 

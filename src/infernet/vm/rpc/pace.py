@@ -50,5 +50,5 @@ class Pace:
     async def _mine(self) -> None:
         try:
             await self._engine.run(self._chain.dev.mine)
-        except Exception as error:
-            log.error("block.failed", error=repr(error), exc_info=True)
+        except Exception as error:  # noqa: BLE001  (a fault of the engine's must not end the pace for good)
+            log.error("block.failed", error=repr(error))

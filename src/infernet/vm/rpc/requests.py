@@ -19,6 +19,7 @@ from infernet.vm.rpc.values import (
     decode_object,
     decode_quantity,
     decode_slot,
+    decode_uint8,
     decode_uint64,
 )
 from infernet.vm.transaction import ACCESS_LIST, FEE_MARKET, LEGACY, SET_CODE, Access, Authorization
@@ -175,9 +176,9 @@ def _decode_authorizations(value: Any) -> tuple[Authorization, ...]:
 
 def _decode_authorization(value: Any) -> Authorization:
     source = decode_object(value)
-    numbers = [decode_field(source, name, decode_quantity) for name in ("chainId", "nonce", "yParity", "r", "s")]
+    chain_id, r, s = (decode_field(source, name, decode_quantity) for name in ("chainId", "r", "s"))
+    nonce, parity = decode_field(source, "nonce", decode_uint64), decode_field(source, "yParity", decode_uint8)
     address = decode_field(source, "address", decode_address)
-    chain_id, nonce, parity, r, s = numbers
     if address is None or chain_id is None or nonce is None or parity is None or r is None or s is None:
         raise Malformed("want chainId, address, nonce, yParity, r and s")
     return Authorization(chain_id, address, nonce, parity, r, s)

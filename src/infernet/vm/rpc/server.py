@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from infernet.chain.local import DevAccount
-from infernet.errors import InfernetError, InvalidInput
+from infernet.errors import InvalidInput
 from infernet.vm.chain import Chain
 from infernet.vm.engine_thread import EngineThread
 from infernet.vm.rpc.client import Client, Limits, Node
@@ -19,7 +19,7 @@ from infernet.vm.rpc.inbox import Inbox
 from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS
 from infernet.vm.rpc.pace import Pace
 from infernet.vm.rpc.table import Method
-from infernet.vm.rpc.translation import translate
+from infernet.vm.rpc.translation import translated
 from infernet.web import (
     HttpServer,
     Request,
@@ -71,12 +71,10 @@ async def serve_chain(
     )
 
     async def run(method: Method, client: Client, params: list[Any]) -> object:
-        try:
+        with translated():
             if method.is_async:
                 return await cast(Awaitable[object], method.answer(client, *params))
             return await engine.run(method.answer, client, *params)
-        except InfernetError as error:
-            raise translate(error) from error
 
     dispatcher = Dispatcher(METHODS | DEVELOPMENT_METHODS if is_dev else METHODS, run)
     routes = _build_routes(dispatcher, node, engine, origins, max_body_bytes)

@@ -17,6 +17,7 @@ Tag = Literal["latest", "earliest", "pending", "safe", "finalized"]
 BlockId = int | bytes | Tag
 """A block as a request names it: its number, its hash, or where it stands."""
 
+MAX_UINT8 = 2**8 - 1
 MAX_UINT64 = 2**64 - 1
 MAX_UINT256 = 2**256 - 1
 
@@ -49,6 +50,13 @@ def decode_uint64(value: Any) -> int:
     number = decode_quantity(value)
     if number > MAX_UINT64:
         raise Malformed(f"{show(value)} is larger than 64 bits")
+    return number
+
+
+def decode_uint8(value: Any) -> int:
+    number = decode_quantity(value)
+    if number > MAX_UINT8:
+        raise Malformed(f"{show(value)} is larger than 8 bits")
     return number
 
 
