@@ -33,6 +33,7 @@ _UNARY, _BINARY, _TERNARY = (
         0x09,
     ),
 )
+_RANDAO = 0x44
 _SHIFTS = (0x1A, 0x1B, 0x1C, 0x1D)
 _CONSTANTS = (
     *(0x30, 0x32, 0x33, 0x34, 0x36, 0x38, 0x3A, 0x3D, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x4A),
@@ -61,8 +62,21 @@ class Scenario:
     transactions: tuple[Transaction, ...]
 
 
-def make_scenario(seed: int) -> Scenario:
-    rng = random.Random(seed)
+class Dice(random.Random):
+    """Attributes:
+    portable: leave out what two chains do not agree on: block hashes, randomness, which accounts are warm.
+    """
+
+    portable = False
+
+    @property
+    def precompiles(self) -> tuple[bytes, ...]:
+        return PRECOMPILES[:-2] if self.portable else PRECOMPILES
+
+
+def make_scenario(seed: int, *, portable: bool = False) -> Scenario:
+    rng = Dice(seed)
+    rng.portable = portable
     codes = {address: make_code(rng) for address in CONTRACTS}
     codes[CONTRACTS[-1]] = rng.randbytes(rng.randrange(200))
     slots = {
@@ -76,7 +90,7 @@ def make_scenario(seed: int) -> Scenario:
     return Scenario(codes, slots, transactions)
 
 
-def make_code(rng: random.Random, size: int = 60) -> bytes:
+def make_code(rng: Dice, size: int = 60) -> bytes:
     out = bytearray(b"".join(_push(_value(rng)) for _ in range(rng.randrange(6))))
     for _ in range(rng.randrange(size)):
         out += _make_piece(rng)
@@ -88,25 +102,25 @@ def _push(value: int) -> bytes:
     return bytes((0x5F + size,)) + value.to_bytes(size, "big")
 
 
-def _value(rng: random.Random) -> int:
+def _value(rng: Dice) -> int:
     return rng.choice((rng.choice(_EDGES), rng.randrange(8), rng.randrange(600), rng.getrandbits(256)))
 
 
-def _offset(rng: random.Random) -> int:
+def _offset(rng: Dice) -> int:
     return rng.choice((0, 4, 32, 64, rng.randrange(300), 2000, *((2**40, 2**256 - 1) if rng.random() < 0.02 else ())))
 
 
-def _size(rng: random.Random) -> int:
+def _size(rng: Dice) -> int:
     return rng.choice((0, 1, 4, 32, 64, rng.randrange(200)))
 
 
-def _make_piece(rng: random.Random) -> bytes:
+def _make_piece(rng: Dice) -> bytes:
     kinds = (_arithmetic, _memory, _storage, _call, _precompile, _create, _flow, _shuffle, _environment, _log, _end)
     weights = (10, 8, 8, 4, 1, 1, 4, 4, 4, 2, 0.3)
     return rng.choices(kinds, weights)[0](rng)
 
 
-def _arithmetic(rng: random.Random) -> bytes:
+def _arithmetic(rng: Dice) -> bytes:
     op = rng.choice(_UNARY + _BINARY + _TERNARY + _SHIFTS)
     count = 1 if op in _UNARY else 3 if op in _TERNARY else 2
     values = [_value(rng) for _ in range(count)]
@@ -117,7 +131,7 @@ def _arithmetic(rng: random.Random) -> bytes:
     return b"".join(map(_push, values)) + bytes((op,))
 
 
-def _memory(rng: random.Random) -> bytes:
+def _memory(rng: Dice) -> bytes:
     at = _push(_offset(rng))
     pieces = (
         at + b"\x51",
@@ -131,18 +145,18 @@ def _memory(rng: random.Random) -> bytes:
     return rng.choice(pieces)
 
 
-def _storage(rng: random.Random) -> bytes:
+def _storage(rng: Dice) -> bytes:
     slot = _push(rng.randrange(5))
     value = _push(rng.choice((0, 0, 1, 2, _value(rng))))
     return rng.choice((slot + b"\x54", value + slot + b"\x55", slot + b"\x5c", value + slot + b"\x5d"))
 
 
-def _target(rng: random.Random) -> bytes:
-    address = rng.choice((*CONTRACTS, *CONTRACTS, *PRECOMPILES, *SENDERS, rng.randbytes(20)))
+def _target(rng: Dice) -> bytes:
+    address = rng.choice((*CONTRACTS, *CONTRACTS, *rng.precompiles, *SENDERS, rng.randbytes(20)))
     return b"\x73" + address
 
 
-def _call(rng: random.Random) -> bytes:
+def _call(rng: Dice) -> bytes:
     op = rng.choice((0xF1, 0xF1, 0xF2, 0xF4, 0xFA))
     gas = _push(rng.choice((0, 100, 5000, 100_000, 2**64)))
     value = _push(rng.choice((0, 0, 0, 1, 10**30))) if op in (0xF1, 0xF2) else b""
@@ -152,7 +166,7 @@ def _call(rng: random.Random) -> bytes:
     return rng.choice((areas + value + _target(rng) + gas + bytes((op,)),) * 4 + (inspect, copy))
 
 
-def _precompile(rng: random.Random) -> bytes:
+def _precompile(rng: Dice) -> bytes:
     """A call with an input that the precompile takes."""
     number, data = rng.choice(_INPUTS)
     stores = b"".join(
@@ -162,7 +176,7 @@ def _precompile(rng: random.Random) -> bytes:
     return stores + where + _push(0) + _push(number) + _push(200_000) + b"\xf1"
 
 
-def _create(rng: random.Random) -> bytes:
+def _create(rng: Dice) -> bytes:
     inner = make_code(rng, 6)[:30]
     deployed = rng.choice((b"\x60\x01\x60\x00\x55\x00", b"\x33\xff", b"\xef", make_code(rng, 4)[:20]))
     init = inner + b"".join(_push(n) for n in ()) + _return_bytes(deployed)
@@ -181,7 +195,7 @@ def _return_bytes(data: bytes) -> bytes:
     return word + _push(len(data)) + b"\x5f\xf3"
 
 
-def _flow(rng: random.Random) -> bytes:
+def _flow(rng: Dice) -> bytes:
     skip = rng.choice((b"\x5b", b"\x60\x01\x50\x5b", b"\x5b\x5b"))
     forward = b"\x58\x60\x05\x01" + b"\x56\x5b"  # pc + 5 is the JUMPDEST behind the jump
     maybe = _push(rng.choice((0, 1))) + b"\x58\x60\x05\x01\x57\x5b"
@@ -190,34 +204,37 @@ def _flow(rng: random.Random) -> bytes:
     return rng.choice((skip, forward, maybe, maybe, loop, loop) * 6 + (constant,))
 
 
-def _shuffle(rng: random.Random) -> bytes:
+def _shuffle(rng: Dice) -> bytes:
     return bytes((rng.choice((rng.randrange(0x80, 0x83), rng.randrange(0x90, 0x92), 0x50, 0x80, 0x90)),))
 
 
-def _environment(rng: random.Random) -> bytes:
+def _environment(rng: Dice) -> bytes:
     if rng.random() < 0.2:
-        return _push(rng.choice((0, 1, 5, 999, _value(rng)))) + rng.choice((b"\x40", b"\x49"))
-    return bytes((rng.choice(_CONSTANTS),))
+        return _push(rng.choice((0, 1, 5, 999, _value(rng)))) + (
+            b"\x49" if rng.portable else rng.choice((b"\x40", b"\x49"))
+        )
+    op = rng.choice(_CONSTANTS)
+    return b"\x41" if rng.portable and op == _RANDAO else bytes((op,))
 
 
-def _log(rng: random.Random) -> bytes:
+def _log(rng: Dice) -> bytes:
     count = rng.randrange(5)
     topics = b"".join(_push(_value(rng)) for _ in range(count))
     return topics + _push(_size(rng)) + _push(_offset(rng)) + bytes((0xA0 + count,))
 
 
-def _end(rng: random.Random) -> bytes:
+def _end(rng: Dice) -> bytes:
     area = _push(_size(rng)) + _push(_offset(rng))
     return rng.choice((b"\x00", area + b"\xf3", area + b"\xfd", b"\xfe", _target(rng) + b"\xff", b"\x0c"))
 
 
-def _make_transaction(rng: random.Random, nonces: dict[int, int]) -> Transaction:
+def _make_transaction(rng: Dice, nonces: dict[int, int]) -> Transaction:
     who = rng.randrange(len(SENDERS))
     kind = rng.choice((LEGACY, ACCESS_LIST, FEE_MARKET, FEE_MARKET, SET_CODE))
     to = (
         None
         if kind != SET_CODE and rng.random() < 0.15
-        else rng.choice((*CONTRACTS, *CONTRACTS, *PRECOMPILES, *SENDERS))
+        else rng.choice((*CONTRACTS, *CONTRACTS, *rng.precompiles, *SENDERS))
     )
     data = make_code(rng, 30) + _return_bytes(b"\x5b\x00") if to is None else rng.randbytes(rng.randrange(100))
     nonce = nonces[who] + (1 if rng.random() < 0.03 else 0)

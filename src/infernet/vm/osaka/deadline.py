@@ -22,13 +22,13 @@ class _Limit:
 
 
 _limit = _Limit()
-_SECONDS = {  # for each so many bytes of input, on a slow machine
-    0x08: (192, 0.5),
-    0x0C: (160, 0.03),
-    0x0E: (288, 0.12),
-    0x0F: (384, 1.0),
+_UNITS = {  # by address: bytes of input and gas of each unit, and its seconds on a slow machine
+    0x08: (192, 34_000, 0.5),
+    0x0C: (160, 6_000, 0.03),
+    0x0E: (288, 11_000, 0.12),
+    0x0F: (384, 32_600, 1.0),
 }
-_BLAKE2F, _SECONDS_PER_ROUND = 0x09, 2e-5
+_BLAKE2F, _BLAKE2F_BYTES, _SECONDS_PER_ROUND = 0x09, 213, 2e-5
 
 
 @contextmanager
@@ -50,18 +50,19 @@ def check() -> None:
         raise TooSlow
 
 
-def check_precompile(address: bytes, data: bytes) -> None:
+def check_precompile(address: bytes, data: bytes, gas: int) -> None:
     """The same before a precompile that cannot be stopped once it runs.
 
     Raises:
         TooSlow: it would not be done in time.
     """
-    number = int.from_bytes(address, "big")
-    if number == _BLAKE2F:
-        seconds = _SECONDS_PER_ROUND * int.from_bytes(data[:4], "big")
-    else:
-        size, each = _SECONDS.get(number, (1, 0.0))
-        seconds = len(data) // size * each
+    number, seconds = int.from_bytes(address, "big"), 0.0
+    if number == _BLAKE2F and len(data) == _BLAKE2F_BYTES:
+        rounds = int.from_bytes(data[:4], "big")
+        seconds = rounds * _SECONDS_PER_ROUND if rounds <= gas else 0.0
+    elif number in _UNITS:
+        size, gas_each, seconds_each = _UNITS[number]
+        seconds = min(len(data) // size, gas // gas_each) * seconds_each
     if perf_counter() + seconds > _limit.at:
         raise TooSlow
 

@@ -222,7 +222,7 @@ def _execute(evm: Evm, message: Message) -> None:
         if message.code:
             run_code(evm)
     elif not message.disable_precompiles:
-        deadline.check_precompile(message.code_address or b"", message.data)
+        deadline.check_precompile(message.code_address or b"", message.data, evm.gas_left._number)
         precompile(evm)
 
 
