@@ -12,6 +12,7 @@ import sys
 import structlog
 
 from bench.gas import measure_gas
+from bench.layer import measure_layer
 from bench.page import PAGE, Figure, find_missed, render
 from bench.speed import measure_blocks, measure_burst, measure_calls, measure_latency, measure_model
 
@@ -19,7 +20,8 @@ from bench.speed import measure_blocks, measure_burst, measure_calls, measure_la
 async def measure() -> list[Figure]:
     """Every figure, one measurement after the other: they share the machine."""
     figures = []
-    for part in (measure_gas, measure_latency, measure_blocks, measure_burst, measure_calls, measure_model):
+    parts = (measure_gas, measure_latency, measure_blocks, measure_burst, measure_calls, measure_model, measure_layer)
+    for part in parts:
         figures += await part()
     return figures
 
