@@ -56,6 +56,17 @@ async def test_a_body_has_a_limit(rpc: RpcClient) -> None:
     assert await rpc("eth_chainId") == "0x7a69"
 
 
+@pytest.mark.parametrize("served", [{"max_connections": 4}], indirect=True)
+async def test_only_so_many_are_served_at_once(rpc: RpcClient) -> None:
+    async def fetch_status() -> int:
+        async with aiohttp.ClientSession() as session, session.post(rpc.url, data=b"{}") as response:
+            return response.status
+
+    async with connect(rpc.url), connect(rpc.url), connect(rpc.url):
+        assert await fetch_status() == 503
+    assert await fetch_status() == 415
+
+
 async def test_a_megabyte_of_calldata_passes_the_server(rpc: RpcClient) -> None:
     assert len(await rpc("web3_sha3", "0x" + "00" * 2**20)) == 66
 

@@ -31,15 +31,23 @@ class HttpServer:
     Args:
         port: 0 takes a free one; `url` tells which.
         max_message_bytes: of one WebSocket message.
+        max_connections: at once; those above it are answered with 503. None for as many as come.
     """
 
     def __init__(
-        self, application: Starlette, host: str, port: int, *, max_message_bytes: int = MAX_MESSAGE_BYTES
+        self,
+        application: Starlette,
+        host: str,
+        port: int,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        max_connections: int | None = None,
     ) -> None:
         self._application = application
         self._host = host
         self._port = port
         self._max_message_bytes = max_message_bytes
+        self._max_connections = max_connections
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -58,6 +66,7 @@ class HttpServer:
             lifespan="off",
             timeout_graceful_shutdown=3,
             ws_max_size=self._max_message_bytes,
+            limit_concurrency=self._max_connections,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")

@@ -32,6 +32,7 @@ from infernet.web import (
 )
 
 MAX_BODY_BYTES = 5 * 2**20
+MAX_CONNECTIONS = 1_000
 ANY_ORIGIN = ("*",)
 
 
@@ -47,6 +48,7 @@ async def serve_chain(
     limits: Limits | None = None,
     origins: Sequence[str] = ANY_ORIGIN,
     max_body_bytes: int = MAX_BODY_BYTES,
+    max_connections: int = MAX_CONNECTIONS,
 ) -> AsyncIterator[HttpServer]:
     """Answer for a chain while the context is open, and make its blocks at its interval.
 
@@ -82,7 +84,9 @@ async def serve_chain(
     running = [asyncio.create_task(part, name="chain") for part in (inbox.run(), pace.run())]
     try:
         await engine.run(node.open)
-        async with HttpServer(application, host, port, max_message_bytes=max_body_bytes) as server:
+        async with HttpServer(
+            application, host, port, max_message_bytes=max_body_bytes, max_connections=max_connections
+        ) as server:
             yield server
     finally:
         for task in running:
