@@ -28,13 +28,15 @@ class DigitsTrainer:
     def train(self, spec: Mapping[str, Any], folder: Path) -> bytes:
         """See `Trainer.train`."""
         seed, name = spec.get("seed", 7), spec.get("name", MODEL_NAME)
-        if type(seed) is not int or not 0 <= seed <= _MAX_SEED or not isinstance(name, str):
-            raise TrainingFailed(
-                f'the specification needs a "seed" from 0 to {_MAX_SEED} and a "name" that is a string'
-            )
+        if type(seed) is not int or not 0 <= seed <= _MAX_SEED:
+            raise TrainingFailed(f'the specification\'s "seed" is none from 0 to {_MAX_SEED}')
+        try:
+            _NAME.validate_python(name, strict=True)
+        except ValidationError:
+            raise TrainingFailed('the specification\'s "name" is none like "lab/digits:1"') from None
         try:
             trained = train_digits(folder, name=name, seed=seed)
-        except (InvalidInput, NodeMisconfigured) as error:
+        except NodeMisconfigured as error:
             raise TrainingFailed(error.message) from error
         manifest_hash = compute_manifest_hash(trained.manifest)
         return encode_abi(["bytes32", "string", "uint32"], [manifest_hash, name, round(trained.accuracy * 10_000)])
