@@ -12,7 +12,7 @@ from infernet.settings import AddressField, Section, read_toml
 Predeploy = Literal["suite", "multicall3", "weth"]
 Precompile = Literal["inference", "http", "llm", "vectors", "embeddings", "rag", "training", "proofs", "scheduler"]
 Wei = Annotated[int, Field(ge=0, lt=2**256)]
-_EVERYTHING_EXACT: tuple[Precompile, ...] = ("inference", "vectors", "scheduler")
+_EVERYTHING_EXACT: tuple[Precompile, ...] = ("inference", "vectors", "embeddings", "scheduler")
 
 
 class AccountEntry(Section):
@@ -58,6 +58,7 @@ class LayerSettings(Section):
     dev_accounts: bool = True
     predeploys: tuple[Predeploy, ...] = ("suite", "multicall3", "weth")
     precompiles: tuple[Precompile, ...] = _EVERYTHING_EXACT
+    models: tuple[str, ...] = ()
     prices: dict[str, int] = Field(default_factory=dict)
     limits: dict[str, int] = Field(default_factory=dict)
     accounts: dict[AddressField, AccountEntry] = Field(default_factory=dict)
@@ -72,7 +73,8 @@ def read_layer(path: Path) -> LayerSettings:
     Raises:
         NodeMisconfigured: as `read_settings`.
     """
-    return read_toml(path, LayerSettings, made_by="infernet chain init")
+    settings = read_toml(path, LayerSettings, made_by="infernet chain init")
+    return settings.model_copy(update={"models": tuple(str(path.parent / model) for model in settings.models)})
 
 
 TEMPLATE = """\
@@ -92,6 +94,9 @@ predeploys = ["suite", "multicall3", "weth"]
 
 # Also: "proofs" (needs the extra zk), "training", "http", "llm", "rag".
 precompiles = ["inference", "vectors", "embeddings", "scheduler"]
+
+# Models that stand in the first block: their folders, seen from this file.
+models = []
 
 [prices]                         # gas, where it is not the default of infernet/vm/spc/prices.py
 # kilomac = 20

@@ -15,6 +15,7 @@ from infernet.protocol.manifest import Determinism, compute_manifest_hash, encod
 from infernet.protocol.model_codec import decode_outputs, encode_features
 from infernet.vm.spc.call import SpcOutOfGas, SpcRevert
 from infernet.vm.spc.models.loaded import LoadedModels
+from infernet.vm.spc.models.publication import build_publication
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.tensor import TensorInference
 from infernet.workflows.digits import TrainedDigits, train_digits
@@ -29,8 +30,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> TrainedDigits:
 
 def test_the_output_is_byte_for_byte_what_a_node_delivers(digits: TrainedDigits, tmp_path: Path) -> None:
     inference = Inference()
-    model = inference.spc.install(inference.state, digits.folder)  # type: ignore[attr-defined]
-    assert model == compute_manifest_hash(digits.manifest)
+    for data in build_publication(digits.folder, 300):
+        published = inference.send(data, ["bytes32"])
+    model = compute_manifest_hash(digits.manifest)
+    assert published == model
     stored = ModelStore(tmp_path).add(digits.folder)
     features = [encode_features(digits.manifest, {"pixels": digits.pixels[a:b]}) for a, b in ((0, 1), (1, 8), (8, 300))]
 

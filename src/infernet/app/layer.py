@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -20,17 +20,29 @@ from infernet.layer_settings import LayerSettings, LlmEntry, TrainingEntry
 from infernet.types import Address
 from infernet.vm.chain import Chain
 from infernet.vm.engine_thread import EngineThread
-from infernet.vm.genesis import DEV_PRODUCER, DEV_PRODUCER_KEY, Deployment, Genesis, build_dev_accounts
+from infernet.vm.genesis import (
+    DEV_PRODUCER,
+    DEV_PRODUCER_KEY,
+    Deployment,
+    Genesis,
+    SpcCallOfGenesis,
+    build_dev_accounts,
+)
 from infernet.vm.request import AccountOverride
 from infernet.vm.rpc.server import serve_chain
-from infernet.vm.spc.addresses import SCHEDULER, TRAINING
+from infernet.vm.spc.addresses import SCHEDULER, TENSOR_INFERENCE, TRAINING
 from infernet.vm.spc.call import Spc
+from infernet.vm.spc.embeddings import Embeddings
 from infernet.vm.spc.engines import Engines
 from infernet.vm.spc.http import Http
 from infernet.vm.spc.llm import Llm
+from infernet.vm.spc.models.loaded import LoadedModels
+from infernet.vm.spc.models.publication import build_publication
 from infernet.vm.spc.openai import OpenAiEndpoint, OpenAiEngine
 from infernet.vm.spc.outbound import OutboundClient
 from infernet.vm.spc.prices import Limits, Prices
+from infernet.vm.spc.proofs import ProofVerifier
+from infernet.vm.spc.rag import Rag, SpcEmbedder, SpcRetriever
 from infernet.vm.spc.tensor import TensorInference
 from infernet.vm.spc.vectors.database import VectorDatabase
 from infernet.web import HttpServer
@@ -81,6 +93,7 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> L
         accounts=_build_accounts(settings),
         deployments=_build_deployments(settings),
         spcs=tuple(sorted(_to_bytes(spc.address) for spc in spcs)),
+        spc_calls=tuple(_build_publications(settings)),
         parameters={"prices": asdict(prices), "limits": asdict(limits)},
     )
     training = settings.training if "training" in settings.precompiles else None
@@ -151,13 +164,27 @@ def _build_deployments(settings: LayerSettings) -> tuple[Deployment, ...]:
     return tuple(Deployment(SALT, init_code) for init_code in init_codes)
 
 
+def _build_publications(settings: LayerSettings) -> Iterator[SpcCallOfGenesis]:
+    """The calls that bring the file's models into the first block."""
+    if settings.models and "inference" not in settings.precompiles:
+        raise NodeMisconfigured("layer.invalid", "models need the precompile 'inference': add it, or leave them out")
+    for folder in settings.models:
+        for data in build_publication(Path(folder)):
+            yield SpcCallOfGenesis(_to_bytes(TENSOR_INFERENCE), data)
+
+
 def _build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tuple[Spc, ...]:
     """Those that the file enables. Answers from texts are made of three of the others, enabled or not."""
+    loaded = LoadedModels()
 
     @cache
     def build(name: str) -> Spc:
         if name == "inference":
-            return TensorInference(prices, limits)
+            return TensorInference(prices, limits, loaded)
+        if name == "embeddings":
+            return Embeddings(prices, limits, loaded)
+        if name == "proofs":
+            return ProofVerifier(prices, limits)
         if name == "vectors":
             return VectorDatabase(prices, limits)
         if name == "http":
@@ -165,7 +192,7 @@ def _build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tupl
         engines = Engines({entry.name: _build_engine(entry) for entry in settings.llm}, prices, limits)
         if name == "llm":
             return Llm(engines, prices)
-        raise NodeMisconfigured("layer.unavailable", f"the precompile {name!r} is not available here")
+        return Rag(SpcEmbedder(build("embeddings")), SpcRetriever(build("vectors")), engines, prices, limits)
 
     return tuple(build(name) for name in settings.precompiles if name not in SYSTEM_CONTRACTS)
 

@@ -85,7 +85,7 @@ class Chain:
         engine = engine or OsakaEngine()
         store = ChainStore(path)
         try:
-            self.ledger = Ledger(store, genesis, engine)
+            self.ledger = Ledger(store, genesis, engine, by_address)
         except BaseException:
             store.close()
             raise

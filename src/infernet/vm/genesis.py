@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from infernet.chain.create2 import PROXY
 from infernet.chain.local import DEV_ACCOUNTS, LOCAL_CHAIN_ID
+from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import keccak
-from infernet.vm.block import EMPTY_OMMERS_HASH, EMPTY_ROOT, NO_REQUESTS_HASH, Block, Header
+from infernet.vm.block import EMPTY_OMMERS_HASH, EMPTY_ROOT, NO_REQUESTS_HASH, Block, Header, Outcome
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, State
 from infernet.vm.osaka.engine import HISTORY_ADDRESS, HISTORY_CODE
 from infernet.vm.request import AccountOverride
-from infernet.vm.spc.call import Blobs
+from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import SpcHost
 from infernet.vm.transaction import FEE_MARKET, Transaction, compute_address, seal
 
@@ -41,6 +42,14 @@ class Deployment:
     init_code: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SpcCallOfGenesis:
+    """A call of a precompile in the first block, such as one that publishes a model."""
+
+    address: bytes
+    data: bytes
+
+
 @dataclass(frozen=True)
 class Genesis:
     """A layer. Two that differ in anything here have different first blocks.
@@ -51,6 +60,7 @@ class Genesis:
         producer: who makes the blocks and is paid the tips.
         deployments: executed in this order.
         spcs: the addresses of the precompiles that are enabled.
+        spc_calls: executed in this order, after the deployments.
         parameters: whatever else its blocks depend on, such as prices; anything that JSON can hold.
     """
 
@@ -63,6 +73,7 @@ class Genesis:
     accounts: Mapping[bytes, AccountOverride] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
     spcs: tuple[bytes, ...] = ()
+    spc_calls: tuple[SpcCallOfGenesis, ...] = ()
     parameters: Mapping[str, object] = field(default_factory=dict)
 
     def fingerprint(self) -> bytes:
@@ -78,6 +89,7 @@ class Genesis:
             "producer": self.producer.hex(),
             "accounts": accounts,
             "deployments": [[part.salt.hex(), part.init_code.hex()] for part in self.deployments],
+            "spc_calls": [[call.address.hex(), keccak(call.data).hex()] for call in self.spc_calls],
             "commitment": self.commitment().hex(),
         }
         return _hash_json(shown)
@@ -90,11 +102,12 @@ class Genesis:
 
 @dataclass(frozen=True)
 class Beginning:
-    """The first block, its state, and how that differs from nothing."""
+    """The first block, its state, how that differs from nothing, and what precompiles keep."""
 
     block: Block
     state: State
     changes: tuple[AccountChange, ...]
+    blobs: Mapping[bytes, bytes]
 
 
 def build_dev_accounts() -> dict[bytes, AccountOverride]:
@@ -103,14 +116,15 @@ def build_dev_accounts() -> dict[bytes, AccountOverride]:
     return {address: AccountOverride(balance=DEV_BALANCE) for address in (*addresses, DEV_PRODUCER)}
 
 
-def build_beginning(genesis: Genesis, engine: Engine, blobs: Blobs) -> Beginning:
+def build_beginning(genesis: Genesis, engine: Engine, spcs: Mapping[bytes, Spc], blobs: Blobs) -> Beginning:
     """Execute a layer's first block.
 
     Raises:
-        ValueError: a deployment fails.
+        ValueError: a deployment or a call of a precompile fails.
     """
+    host = SpcHost(spcs, blobs)
     state, _ = engine.empty().edit(_build_accounts(genesis))
-    state = _deploy(genesis, engine, state, blobs)
+    state = _deploy(genesis, engine, state, host)
     header = Header(
         parent_hash=bytes(32),
         ommers_hash=EMPTY_OMMERS_HASH,
@@ -134,7 +148,7 @@ def build_beginning(genesis: Genesis, engine: Engine, blobs: Blobs) -> Beginning
         parent_beacon_root=bytes(32),
         requests_hash=NO_REQUESTS_HASH,
     )
-    return Beginning(Block(header, ()), state, engine.empty().compare(state))
+    return Beginning(Block(header, ()), state, engine.empty().compare(state), host.blobs.added)
 
 
 def _build_accounts(genesis: Genesis) -> dict[bytes, AccountOverride]:
@@ -146,7 +160,7 @@ def _build_accounts(genesis: Genesis) -> dict[bytes, AccountOverride]:
     return accounts | dict(genesis.accounts)
 
 
-def _deploy(genesis: Genesis, engine: Engine, state: State, blobs: Blobs) -> State:
+def _deploy(genesis: Genesis, engine: Engine, state: State, host: SpcHost) -> State:
     """By real transactions, of an account that exists for this alone and at no price."""
     env = BlockEnv(
         chain_id=genesis.chain_id,
@@ -158,15 +172,17 @@ def _deploy(genesis: Genesis, engine: Engine, state: State, blobs: Blobs) -> Sta
         prev_randao=bytes(32),
         hashes=(),
     )
-    block = engine.begin(state, env, SpcHost({}, blobs))
-    for nonce, deployment in enumerate(genesis.deployments):
-        if not block.execute(_build_transaction(genesis, nonce, deployment)).succeeded:
-            raise ValueError(f"deployment {nonce} of the first block fails")
+    block = engine.begin(state, env, host)
+    messages = [(CREATE2_PROXY, deployment.salt + deployment.init_code) for deployment in genesis.deployments]
+    messages += [(call.address, call.data) for call in genesis.spc_calls]
+    for nonce, (to, data) in enumerate(messages):
+        if not block.execute(_build_transaction(genesis, nonce, to, data)).succeeded:
+            raise ValueError(f"message {nonce} of the first block fails{_read_reason(host)}")
     state, _ = block.finish()
     return state.edit({_DEPLOYER: AccountOverride(nonce=0, balance=0)})[0]
 
 
-def _build_transaction(genesis: Genesis, nonce: int, deployment: Deployment) -> Transaction:
+def _build_transaction(genesis: Genesis, nonce: int, to: bytes, data: bytes) -> Transaction:
     unsigned = Transaction(
         type=FEE_MARKET,
         chain_id=genesis.chain_id,
@@ -174,9 +190,9 @@ def _build_transaction(genesis: Genesis, nonce: int, deployment: Deployment) -> 
         max_priority_fee=0,
         max_fee=0,
         gas=_DEPLOYMENT_GAS,
-        to=CREATE2_PROXY,
+        to=to,
         value=0,
-        data=deployment.salt + deployment.init_code,
+        data=data,
         access_list=(),
         authorizations=(),
         v=0,
@@ -187,6 +203,14 @@ def _build_transaction(genesis: Genesis, nonce: int, deployment: Deployment) -> 
         raw=b"",
     )
     return seal(unsigned, _DEPLOYER)
+
+
+def _read_reason(host: SpcHost) -> str:
+    """What the last precompile said that was called, if any was."""
+    if not host.records or host.records[-1].outcome is not Outcome.REVERTED:
+        return ""
+    (reason,) = decode_abi(["string"], host.records[-1].output[4:])
+    return f": {reason}"
 
 
 def _show_slots(account: AccountOverride) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from infernet.errors import NodeMisconfigured
@@ -15,6 +15,7 @@ from infernet.vm.genesis import Genesis, build_beginning
 from infernet.vm.next_block import Parent
 from infernet.vm.receipts import build_receipts
 from infernet.vm.request import StateUnavailable
+from infernet.vm.spc.call import Spc
 
 _CACHED_BLOCKS = 512
 _HASHES = 256
@@ -24,7 +25,7 @@ _GENESIS, _EDITED = "genesis", "edited"
 class Ledger:
     """It grows by `append`. `truncate` and `edit` are for development alone."""
 
-    def __init__(self, store: ChainStore, genesis: Genesis, engine: Engine) -> None:
+    def __init__(self, store: ChainStore, genesis: Genesis, engine: Engine, spcs: Mapping[bytes, Spc]) -> None:
         """Take up the chain where it stands on disk, or begin it.
 
         Raises:
@@ -37,9 +38,9 @@ class Ledger:
         self._newest_receipts: tuple[Receipt, ...] = ()
         number = store.read_head_number()
         if number is None:
-            beginning = build_beginning(genesis, engine, store)
+            beginning = build_beginning(genesis, engine, spcs, store)
             store.write_parameter(_GENESIS, genesis.fingerprint())
-            store.append(beginning.block, (), beginning.changes, {})
+            store.append(beginning.block, (), beginning.changes, beginning.blobs)
             self.head, state = beginning.block, beginning.state
         else:
             self.head = self._take_up(number, genesis)

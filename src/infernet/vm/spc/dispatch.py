@@ -37,6 +37,7 @@ class Methods:
 
     def __init__(self, prices: Prices, table: Mapping[str, Callable[..., Any]]) -> None:
         self._prices = prices
+        self.declarations = tuple(table)
         methods = [_read_declaration(declaration, run) for declaration, run in table.items()]
         self._by_selector = {keccak(method.signature.encode())[:4]: method for method in methods}
 

@@ -6,11 +6,9 @@ What it answers is what a node that serves the model delivers, byte for byte: gr
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from infernet.errors import JobRejected
-from infernet.models.store import read_manifest
-from infernet.protocol.manifest import Manifest, TensorSpec, encode_manifest
+from infernet.protocol.manifest import Manifest, TensorSpec
 from infernet.protocol.model_codec import Arrays, decode_features, encode_outputs
 from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
@@ -55,22 +53,6 @@ class TensorInference:
     def run(self, call: SpcCall) -> bytes:
         """See `Spc.run`."""
         return self._methods.run(call)
-
-    def install(self, call: SpcCall, folder: Path) -> bytes:
-        """Publish the model in a folder, as a genesis does; the answer is its manifest's hash.
-
-        Raises:
-            SpcRevert: as `publish` does.
-            NodeMisconfigured, InvalidInput: as `read_manifest` does.
-        """
-        manifest, shelf = read_manifest(folder), self._open(call)
-        step = self._limits.blob_bytes
-        for file in manifest.files:
-            content = (folder / file.path).read_bytes()
-            parts = [shelf.files.put(content[at : at + step]) for at in range(0, max(len(content), 1), step)]
-            if len(parts) > 1:
-                shelf.files.assemble(parts)
-        return shelf.publish(encode_manifest(manifest))
 
     def _open(self, call: SpcCall) -> Shelf:
         return Shelf(SpcState(call, self._prices), self._prices, self._limits, self._loaded)
