@@ -13,9 +13,10 @@ from spc_harness import Harness
 from spc_models import Inference, T, build_graph, describe, spec
 
 from infernet.protocol.manifest import Manifest
+from infernet.protocol.ngrams import scale
 from infernet.vm.spc.addresses import TENSOR_INFERENCE
 from infernet.vm.spc.call import SpcOutOfGas, SpcRevert
-from infernet.vm.spc.embeddings import Embeddings, scale
+from infernet.vm.spc.embeddings import Embeddings
 from infernet.vm.spc.prices import Limits, Prices
 
 INTERFACE = """

@@ -10,6 +10,7 @@ adding 32, no table of Unicode is asked, whose versions differ.
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from functools import lru_cache
@@ -22,6 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from infernet.errors import InvalidInput
 
 TOKENIZER_FILE = "tokenizer.json"
+LENGTH = 127
+"""Of every embedding, as a vector."""
 _WORD = re.compile(rb"[0-9a-z\x80-\xff]+")
 _MOST_WORD_BYTES = 64
 _MOST_COUNT = 255
@@ -54,6 +57,15 @@ def parse_tokenizer(content: bytes) -> Tokenizer:
         return Tokenizer.model_validate_json(content)
     except ValidationError as error:
         raise InvalidInput("tokenizer.invalid", "tokenizer.json is not one of hashed n-grams") from error
+
+
+def scale(vector: NDArray[np.integer]) -> bytes:
+    """The vector's direction: x becomes floor((254 · 1024 · x + l) / (2 · l)), where l is floor(1024 · its length)."""
+    values = [int(value) for value in vector]
+    length = math.isqrt(sum(value * value for value in values) << 20)
+    if not length:
+        return bytes(len(values))
+    return np.array([((2 * LENGTH << 10) * value + length) // (2 * length) for value in values], np.int8).tobytes()
 
 
 @lru_cache(maxsize=65_536)

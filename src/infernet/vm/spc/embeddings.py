@@ -6,15 +6,12 @@ beside its graph.
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from infernet.errors import InvalidInput
 from infernet.protocol.manifest import Determinism, Manifest
+from infernet.protocol.ngrams import TOKENIZER_FILE, Tokenizer, parse_tokenizer, scale
 from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods
@@ -22,12 +19,9 @@ from infernet.vm.spc.files import Files
 from infernet.vm.spc.models.graph import import_onnx
 from infernet.vm.spc.models.loaded import LoadedModel, LoadedModels
 from infernet.vm.spc.models.shelf import Shelf
-from infernet.vm.spc.ngrams import TOKENIZER_FILE, Tokenizer, parse_tokenizer
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.state import SpcState
 
-LENGTH = 127
-"""Of every embedding, as a vector."""
 _KEPT = 64
 
 
@@ -103,15 +97,6 @@ class Embeddings:
             return parse_tokenizer(Files(state.unpriced(), self._prices, self._limits).get(hashes[0]))
         except InvalidInput as error:
             raise SpcRevert(f"model.not_for_texts: {error.message}") from error
-
-
-def scale(vector: NDArray[np.integer]) -> bytes:
-    """The vector's direction: x becomes floor((254 · 1024 · x + l) / (2 · l)), where l is floor(1024 · its length)."""
-    values = [int(value) for value in vector]
-    length = math.isqrt(sum(value * value for value in values) << 20)
-    if not length:
-        return bytes(len(values))
-    return np.array([((2 * LENGTH << 10) * value + length) // (2 * length) for value in values], np.int8).tobytes()
 
 
 def _read_dimension(manifest: Manifest, tokenizer: Tokenizer, limits: Limits) -> int:
