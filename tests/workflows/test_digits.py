@@ -77,4 +77,4 @@ def test_a_machine_without_the_extra_says_what_to_install(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env={"PYTHONPATH": "."}
     )
-    assert done.stdout == "training the digits model needs scikit-learn: pip install 'infernet[demo]'\n"
+    assert done.stdout == "training the models of the demonstration needs scikit-learn: pip install 'infernet[demo]'\n"

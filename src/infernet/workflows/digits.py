@@ -20,11 +20,11 @@ from infernet.errors import NodeMisconfigured
 from infernet.models import MANIFEST_FILE, build_onnx_manifest
 from infernet.protocol.manifest import Dataset, Determinism, Manifest, Provenance, TensorSpec, encode_manifest
 from infernet.protocol.model_codec import decode_outputs, encode_features
+from infernet.workflows.graphs import LARGEST_WEIGHT, build_linear_classifier, build_missing, quantise
 
 MODEL_NAME = "demo/digits:1"
 PIXELS = TensorSpec(name="pixels", dtype="uint8", shape=(None, 64), encoding="tensor")
 LABEL = TensorSpec(name="label", dtype="int64", shape=(None,), encoding="int256[]")
-_LARGEST_WEIGHT = 63
 _REGULARISATION = 0.03
 
 
@@ -53,7 +53,7 @@ def train_digits(folder: Path, *, name: str = MODEL_NAME, seed: int = 7, held_ou
     weights, bias = _quantise(classifier)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
-    path.write_bytes(_build_graph(weights, bias))
+    path.write_bytes(build_linear_classifier("digits", weights, bias, feature="pixels", label="label", dtype="uint8"))
 
     scores = pixels.astype(np.int64) @ weights + bias
     original = scores.argmax(axis=1)
@@ -76,7 +76,7 @@ def _read_digits(seed: int, held_out_share: float) -> tuple[Any, Any, Any, Any, 
         from sklearn.datasets import load_digits  # noqa: PLC0415  (heavy, and an extra)
         from sklearn.model_selection import train_test_split  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise _build_missing("scikit-learn") from None
+        raise build_missing("scikit-learn") from None
     data = load_digits()
     pixels, labels = data.data.astype(np.uint8), data.target.astype(np.int64)
     digest = hashlib.sha256(pixels.tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()
@@ -92,34 +92,9 @@ def _fit(pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Any:
 
 def _quantise(classifier: Any) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     """Weights [64, 10] and bias [10] on one common scale, which leaves the order of the scores alone."""
-    factor = _LARGEST_WEIGHT / np.abs(classifier.coef_).max()
-    weights = np.rint(classifier.coef_.T * factor).astype(np.int8)
-    return weights, np.rint(classifier.intercept_ * factor).astype(np.int32)
-
-
-def _build_graph(weights: NDArray[np.int8], bias: NDArray[np.int32]) -> bytes:
-    """`pixels` uint8 [n, 64] → `label` int64 [n]."""
-    try:
-        from onnx import TensorProto, checker, helper, numpy_helper  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise _build_missing("onnx") from None
-    nodes = [
-        helper.make_node("MatMulInteger", ["pixels", "weights"], ["products"]),
-        helper.make_node("Add", ["products", "bias"], ["scores"]),
-        helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0, select_last_index=0),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "digits",
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", 64])],
-        [helper.make_tensor_value_info("label", TensorProto.INT64, ["n"])],
-        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
-    )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="infernet"
-    )
-    checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+    largest = float(np.abs(classifier.coef_).max())
+    bias = np.rint(classifier.intercept_ * (LARGEST_WEIGHT / largest)).astype(np.int32)
+    return quantise(classifier.coef_.T, largest), bias
 
 
 def _describe(path: Path, name: str, dataset_sha256: str, metrics: dict[str, str]) -> Manifest:
@@ -150,9 +125,3 @@ def _check_export(manifest: Manifest, folder: Path, pixels: NDArray[np.uint8], e
             f"the exported graph answers {rows} of {len(expected)} held-out rows unlike the model it was made from: "
             "install the versions of onnx and onnxruntime that 'infernet[demo]' asks for",
         )
-
-
-def _build_missing(package: str) -> NodeMisconfigured:
-    return NodeMisconfigured(
-        "demo.not_installed", f"training the digits model needs {package}: pip install 'infernet[demo]'"
-    )
