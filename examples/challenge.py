@@ -40,6 +40,7 @@ class Claim:
     """An answer that is pending, and all that is needed to act on it."""
 
     key: SubscriptionKey
+    container_id: bytes
     params: bytes
     output: bytes
     answer: Answer
@@ -48,6 +49,12 @@ class Claim:
     def place(self) -> tuple[Address, int, int]:
         """Owner, id, interval: how the verifier knows it."""
         return self.key.owner, self.key.id, self.answer.interval
+
+    @property
+    def hash(self) -> bytes:
+        """What a challenge and a vote name: in the same place another claim may stand after a reorg."""
+        words = (self.answer.node, self.container_id, self.answer.features_hash, keccak(self.output))
+        return keccak(encode_abi(["address", "bytes32", "bytes32", "bytes32"], words))
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Scene:
             pending_until=pending.pending_until,
             features_hash=pending.features_hash,
         )
-        return Claim(key, params, output, answer)
+        return Claim(key, subscription.container_id, params, output, answer)
 
     async def settle(self, claim: Claim) -> None:
         """Anyone may: the Coordinator asks the verifier what became of the claim."""
@@ -116,7 +123,7 @@ async def refute(scene: Scene) -> None:
     await scene.show("before")
     claim = await scene.claim("demo/larger:1", features, params, encode_int256s([0]))
     await scene.show("claimed: 3 is larger than 7")
-    await scene.call("challenger", "OptimisticVerifier", "refute", *claim.place, params, features)
+    await scene.call("challenger", "OptimisticVerifier", "refute", *claim.place, claim.container_id, params, features)
     await scene.settle(claim)
     await scene.show("refuted and settled")
 
@@ -130,7 +137,7 @@ async def vote_down(scene: Scene) -> None:
 
     await scene.show("before")
     claim = await scene.claim("sum", encode_int256s([2, 3]), params, encode_int256s([6]))
-    await scene.call("challenger", "OptimisticVerifier", "challenge", *claim.place, params, value=BOND)
+    await scene.call("challenger", "OptimisticVerifier", "challenge", *claim.place, claim.hash, params, value=BOND)
     await scene.show("claimed: 2 + 3 = 6; challenged")
 
     right, salt = keccak(encode_int256s([5])), keccak(b"secret until the reveal")
@@ -138,7 +145,7 @@ async def vote_down(scene: Scene) -> None:
     for who in voters:
         vote = (*claim.place, scene.clients[who].address, right, salt)
         commitment = await scene.clients[who].read(scene.verifier, "OptimisticVerifier", "hashVote", *vote)
-        await scene.call(who, "OptimisticVerifier", "commitVote", *claim.place, params, commitment)
+        await scene.call(who, "OptimisticVerifier", "commitVote", *claim.place, claim.hash, params, commitment)
     await scene.chain.increase_time(WINDOW_S)
     for who in voters:
         await scene.call(who, "OptimisticVerifier", "revealVote", *claim.place, right, salt)

@@ -118,10 +118,12 @@ def optimistic() -> dict[str, Any]:
         ["uint256", "address", "address", "uint32", "uint32", "address", "bytes32", "bytes32"],
         [CHAIN_ID, VERIFIER, OWNER, ID, INTERVAL, ARBITERS[0], OUTPUT_HASH, SALT],
     )
+    claim = encode(["address", "bytes32", "bytes32", "bytes32"], [NODE, CONTAINER_ID, FEATURES_HASH, OUTPUT_HASH])
     params = encode([OPTIMISTIC], [(600, 120, 90, bytes(32), ARBITERS, 2, 10**17)])
     return {
         "arbiters": ARBITERS,
         "salt": SALT,
+        "claimHash": keccak(claim),
         "vote": keccak(vote),
         "params": params,
         "proof": encode(["bytes32", "bytes"], [FEATURES_HASH, params]),

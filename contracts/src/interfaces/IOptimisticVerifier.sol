@@ -20,6 +20,8 @@ import {IVerifier} from "./IVerifier.sol";
 ///   subscription, as credits in the node registry. The owner's half is what keeps a node from challenging itself.
 /// - Time-outs: no challenge in its window, the claim stands; arbiters that do not decide in theirs, both get their own
 ///   back and the fee returns to the payer. Nobody has to act for anybody else to get out.
+/// - Challenges and votes name the claim that they are about by `hashClaim`; after a reorg another may stand in its
+///   place, and there they revert. So compute the hash from what was re-executed, rather than read it here.
 /// - Arbiters and windows are the consumer's choice. A node that delivers agrees to them: it should know the
 ///   parameters' hash. Nobody but a node's own delivery can put its bond at risk.
 /// - Parameters: `abi.encode(Params)`. Proof of a delivery: `abi.encode(bytes32 featuresHash, bytes params)`, the hash of
@@ -68,8 +70,8 @@ interface IOptimisticVerifier is IVerifier {
         uint96 bond;
         /// keccak256 of the output that was delivered.
         bytes32 outputHash;
-        /// keccak256 of the features that it is about.
-        bytes32 featuresHash;
+        /// `hashClaim` of node, container, features and output.
+        bytes32 claimHash;
         /// Hash of the terms' parameters.
         bytes32 params;
         Status status;
@@ -178,6 +180,9 @@ interface IOptimisticVerifier is IVerifier {
     /// @notice Claims on a stored model are refuted by running it, others challenged before the arbiters.
     error WrongWay(bytes32 modelId);
 
+    /// @notice Another claim stands here than the one that the call is about: `found` is its hash.
+    error OtherClaim(bytes32 given, bytes32 found);
+
     /// @notice A challenge deposits exactly as many wei as the node's bond.
     error WrongDeposit(uint256 given, uint256 required);
 
@@ -221,17 +226,37 @@ interface IOptimisticVerifier is IVerifier {
     function COORDINATOR() external view returns (address);
 
     /// @notice Shows that a claim on a stored model is wrong, and takes half of the node's bond.
+    /// @param containerId The subscription's.
     /// @param features What the model was asked.
-    function refute(address owner, uint32 id, uint32 interval, bytes calldata params, bytes calldata features) external;
+    function refute(
+        address owner,
+        uint32 id,
+        uint32 interval,
+        bytes32 containerId,
+        bytes calldata params,
+        bytes calldata features
+    ) external;
 
     /// @notice Challenges a claim before its arbiters, against the deposit that `quoteChallenge` says.
-    function challenge(address owner, uint32 id, uint32 interval, bytes calldata params) external payable;
+    /// @param claimHash `hashClaim` of the claim that is wrong; where another stands, nothing happens.
+    function challenge(address owner, uint32 id, uint32 interval, bytes32 claimHash, bytes calldata params)
+        external
+        payable;
 
     /// @notice What a challenge has to deposit, in wei; 0 where it is not possible now.
     function quoteChallenge(address owner, uint32 id, uint32 interval) external view returns (uint256);
 
     /// @notice An arbiter commits to the hash of the output that it found.
-    function commitVote(address owner, uint32 id, uint32 interval, bytes calldata params, bytes32 commitment) external;
+    /// @param claimHash `hashClaim` of the claim that it re-executed; where another stands, nothing happens.
+    /// @param commitment `hashVote` of what it found.
+    function commitVote(
+        address owner,
+        uint32 id,
+        uint32 interval,
+        bytes32 claimHash,
+        bytes calldata params,
+        bytes32 commitment
+    ) external;
 
     /// @notice An arbiter reveals the hash that it committed to.
     function revealVote(address owner, uint32 id, uint32 interval, bytes32 outputHash, bytes32 salt) external;
@@ -242,6 +267,13 @@ interface IOptimisticVerifier is IVerifier {
 
     /// @notice Sends the caller's credit to `to`.
     function withdrawCredit(address to) external returns (uint256 amount);
+
+    /// @notice What is claimed: `keccak256(abi.encode(address node, bytes32 containerId, bytes32 featuresHash,
+    /// bytes32 outputHash))`.
+    function hashClaim(address node, bytes32 containerId, bytes32 featuresHash, bytes32 outputHash)
+        external
+        pure
+        returns (bytes32);
 
     /// @notice What an arbiter commits to: `keccak256(abi.encode(uint256 chainId, address verifier, address owner,
     /// uint32 id, uint32 interval, address arbiter, bytes32 outputHash, bytes32 salt))`.

@@ -85,7 +85,8 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
         // Effect
         uint256 challengeUntil = block.timestamp + p.challengeWindow;
         (a.node, a.bond) = (claim.node, claim.minBond);
-        (a.outputHash, a.featuresHash, a.params) = (claim.outputHash, claim.featuresHash, claim.verifierParams);
+        (a.outputHash, a.params) = (claim.outputHash, claim.verifierParams);
+        a.claimHash = hashClaim(claim.node, claim.containerId, claim.featuresHash, claim.outputHash);
         (a.status, a.challengeUntil) = (Status.Open, challengeUntil.toUint40());
         _emitAsserted(claim, a.challengeUntil);
 
@@ -113,14 +114,19 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
     // --- What anyone may do about a claim
 
     /// @inheritdoc IOptimisticVerifier
-    function refute(address owner, uint32 id, uint32 interval, bytes calldata params, bytes calldata features)
-        external
-    {
+    function refute(
+        address owner,
+        uint32 id,
+        uint32 interval,
+        bytes32 containerId,
+        bytes calldata params,
+        bytes calldata features
+    ) external {
         // Check: in time, and about this.
         Assertion storage a = _openAssertion(owner, id, interval);
         bytes32 modelId = _decode(params, a.params).modelId;
         if (modelId == 0) revert WrongWay(modelId);
-        if (keccak256(features) != a.featuresHash) revert FeaturesMismatch(keccak256(features), a.featuresHash);
+        _checkClaim(a, hashClaim(a.node, containerId, keccak256(features), a.outputHash));
 
         // Check: the chain finds something else. A failed run decides nothing: it reverts here.
         bytes32 found = keccak256(ONCHAIN_VERIFIER.run(modelId, features));
@@ -137,9 +143,13 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
     }
 
     /// @inheritdoc IOptimisticVerifier
-    function challenge(address owner, uint32 id, uint32 interval, bytes calldata params) external payable {
+    function challenge(address owner, uint32 id, uint32 interval, bytes32 claimHash, bytes calldata params)
+        external
+        payable
+    {
         // Check
         Assertion storage a = _openAssertion(owner, id, interval);
+        _checkClaim(a, claimHash);
         Params memory p = _decode(params, a.params);
         if (p.modelId != 0) revert WrongWay(p.modelId);
         if (msg.value != a.bond) revert WrongDeposit(msg.value, a.bond);
@@ -162,13 +172,21 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
     }
 
     /// @inheritdoc IOptimisticVerifier
-    function commitVote(address owner, uint32 id, uint32 interval, bytes calldata params, bytes32 commitment) external {
+    function commitVote(
+        address owner,
+        uint32 id,
+        uint32 interval,
+        bytes32 claimHash,
+        bytes calldata params,
+        bytes32 commitment
+    ) external {
         bytes32 key = _key(owner, id, interval);
         Assertion storage a = _assertions[key];
 
-        // Check: when, who, once.
+        // Check: when, about what, who, once.
         if (a.status != Status.Challenged) revert WrongStatus(a.status);
         if (block.timestamp >= a.commitUntil) revert TooLate(block.timestamp, a.commitUntil);
+        _checkClaim(a, claimHash);
         if (!_isArbiter(a, _decode(params, a.params).arbiters, msg.sender)) revert NotAnArbiter(msg.sender);
         if (_commitments[key][msg.sender] != 0) revert AlreadyVoted(msg.sender);
         if (commitment == 0) revert ZeroCommitment();
@@ -235,6 +253,15 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
     }
 
     // --- Views
+
+    /// @inheritdoc IOptimisticVerifier
+    function hashClaim(address node, bytes32 containerId, bytes32 featuresHash, bytes32 outputHash)
+        public
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(node, containerId, featuresHash, outputHash));
+    }
 
     /// @inheritdoc IOptimisticVerifier
     function hashVote(address owner, uint32 id, uint32 interval, address arbiter, bytes32 outputHash, bytes32 salt)
@@ -321,6 +348,11 @@ contract OptimisticVerifier is Verifier, IOptimisticVerifier {
         a = _assertions[_key(owner, id, interval)];
         if (a.status != Status.Open) revert WrongStatus(a.status);
         if (block.timestamp >= a.challengeUntil) revert TooLate(block.timestamp, a.challengeUntil);
+    }
+
+    /// @dev After a reorg another claim may stand in the same place.
+    function _checkClaim(Assertion storage a, bytes32 claimHash) private view {
+        if (claimHash != a.claimHash) revert OtherClaim(claimHash, a.claimHash);
     }
 
     // --- Parameters

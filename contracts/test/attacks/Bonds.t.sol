@@ -65,10 +65,15 @@ contract BondAttacks is AttackBase {
         return Answer(id, 1, 1, NODE, uint40(block.timestamp + 810), s.featuresHash);
     }
 
+    /// @dev What NODE claims.
+    function _claimHash(Subscription memory s) private pure returns (bytes32) {
+        return keccak256(abi.encode(NODE, s.containerId, s.featuresHash, keccak256(OUTPUT)));
+    }
+
     function _challenge(address who, uint32 id, Subscription memory s) private {
         vm.deal(who, BOND);
         vm.prank(who);
-        verifier.challenge{value: BOND}(s.owner, id, 1, params);
+        verifier.challenge{value: BOND}(s.owner, id, 1, _claimHash(s), params);
     }
 
     /// @dev Two of the three arbiters find `outputHash`, and all windows pass.
@@ -77,7 +82,7 @@ contract BondAttacks is AttackBase {
         for (uint256 i; i < 2; ++i) {
             bytes32 vote = verifier.hashVote(s.owner, id, 1, arbiters[i], outputHash, bytes32(i));
             vm.prank(arbiters[i]);
-            verifier.commitVote(s.owner, id, 1, params, vote);
+            verifier.commitVote(s.owner, id, 1, _claimHash(s), params, vote);
         }
         vm.warp(from + 120);
         for (uint256 i; i < 2; ++i) {
@@ -352,7 +357,7 @@ contract BondAttacks is AttackBase {
         vm.prank(NODE);
         coordinator.deliverModelOutput(id, 1, s, OUTPUT, _proof(s, own));
         vm.prank(ACCOMPLICE);
-        verifier.refute(ACCOMPLICE, id, 1, own, features);
+        verifier.refute(ACCOMPLICE, id, 1, s.containerId, own, features);
     }
 
     function _model() private returns (bytes32 modelId, bytes memory features, bytes memory right) {
@@ -388,7 +393,7 @@ contract BondAttacks is AttackBase {
         puppet.commitFeatures(keccak256(others));
         bytes memory delivery = abi.encodeCall(ICoordinator.deliverModelOutput, (id, 1, s, right, proof));
         _refused(NODE, delivery, ICoordinator.VerifierFailed.selector);
-        bytes memory refute = abi.encodeCall(IOptimistic.refute, (s.owner, id, 1, params, others));
+        bytes memory refute = abi.encodeCall(IOptimistic.refute, (s.owner, id, 1, s.containerId, params, others));
         _refused(ATTACKER, address(verifier), refute, IOptimistic.WrongStatus.selector);
         _assertBooks(books);
 
@@ -397,7 +402,7 @@ contract BondAttacks is AttackBase {
         vm.prank(NODE);
         coordinator.deliverModelOutput(id, 1, s, right, proof);
         puppet.commitFeatures(keccak256(others));
-        _refused(ATTACKER, address(verifier), refute, IOptimistic.FeaturesMismatch.selector);
+        _refused(ATTACKER, address(verifier), refute, IOptimistic.OtherClaim.selector);
         vm.warp(START + 600);
         coordinator.settle(Answer(id, 1, 1, NODE, uint40(START + 600), keccak256(features)), s, right, "");
         _expectPaid(books, s, NODE);
@@ -442,7 +447,7 @@ contract BondAttacks is AttackBase {
         Subscription memory s = _bonded();
         uint32 id = _claimed(s);
         Answer memory a = _answered(id, s);
-        bytes memory challenge = abi.encodeCall(IOptimistic.challenge, (s.owner, id, 1, params));
+        bytes memory challenge = abi.encodeCall(IOptimistic.challenge, (s.owner, id, 1, _claimHash(s), params));
         vm.deal(address(this), BOND);
         thief.act{value: BOND}(address(verifier), challenge);
         vm.deal(address(verifier), address(verifier).balance + BOND); // something to steal

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {ICoordinator} from "../../src/interfaces/ICoordinator.sol";
 import {IEIP712Coordinator} from "../../src/interfaces/IEIP712Coordinator.sol";
-import {IOptimisticVerifier as IOptimistic} from "../../src/interfaces/IOptimisticVerifier.sol";
 import {ISealedQuorumVerifier as ISealed} from "../../src/interfaces/ISealedQuorumVerifier.sol";
 import {Verdict} from "../../src/interfaces/IVerifier.sol";
 import {Answer, DelegateRequest, Subscription} from "../../src/Subscription.sol";
@@ -167,53 +166,6 @@ contract ReorgAttacks is AttackBase {
         _createWith(other, features, params);
         Books memory books = _books();
         _refused(NODE, judge, commit, ISealed.TermsMismatch.selector);
-        _assertBooks(books);
-    }
-
-    /// @dev Not defended: a challenge names owner, id and interval, not the claim. After a reorg it may stand against
-    /// another claim, which is right, and cost the challenger its deposit: challenge what is final.
-    function test_Documented_AChallengeCanLandOnAnotherClaimAfterAReorg() public {
-        bytes memory arguments = abi.encode(address(coordinator), address(nodes), address(0));
-        IOptimistic verifier = IOptimistic(vm.deployCode("OptimisticVerifier.sol:OptimisticVerifier", arguments));
-        (judge, court) = (address(verifier), address(verifier));
-        cast.push(court);
-        _bond(NODE, judge, BOND);
-        _bond(OTHER_NODE, judge, BOND);
-        address[] memory arbiters = new address[](1);
-        arbiters[0] = address(0xE1);
-        bytes memory params = abi.encode(IOptimistic.Params(600, 120, 90, 0, arbiters, 1, 0));
-        Subscription memory s = _paid();
-        (s.verifier, s.verifierParams, s.minBond) = (judge, keccak256(params), BOND);
-        bytes memory proof = abi.encode(s.featuresHash, params);
-        _begin();
-        uint32 id = _createWith(s, FEATURES, params);
-        vm.prank(NODE);
-        coordinator.deliverModelOutput(id, 1, s, hex"2b", proof); // wrong
-        bytes memory challenge = abi.encodeCall(IOptimistic.challenge, (s.owner, id, 1, params));
-        _reorg();
-
-        _createWith(s, FEATURES, params);
-        vm.prank(OTHER_NODE);
-        coordinator.deliverModelOutput(id, 1, s, OUTPUT, proof); // right
-        Books memory books = _books();
-        vm.deal(ACCOMPLICE, BOND);
-        vm.prank(ACCOMPLICE);
-        (bool ok,) = court.call{value: BOND}(challenge);
-        vm.assertTrue(ok);
-        bytes32 vote = verifier.hashVote(s.owner, id, 1, arbiters[0], keccak256(OUTPUT), 0);
-        vm.prank(arbiters[0]);
-        verifier.commitVote(s.owner, id, 1, params, vote);
-        vm.warp(START + 120);
-        vm.prank(arbiters[0]);
-        verifier.revealVote(s.owner, id, 1, keccak256(OUTPUT), 0);
-        vm.warp(START + 210);
-        Answer memory a = Answer(id, 1, 1, OTHER_NODE, uint40(START + 810), s.featuresHash);
-        coordinator.settle(a, s, OUTPUT, "");
-        _expectPaid(books, s, OTHER_NODE);
-        _of(books, OTHER_NODE).staked -= BOND;
-        _of(books, OTHER_NODE).bond += BOND;
-        _of(books, OTHER_NODE).credit += BOND; // the challenger's
-        _of(books, court).wallet += BOND;
         _assertBooks(books);
     }
 }

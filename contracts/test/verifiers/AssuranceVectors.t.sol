@@ -107,6 +107,8 @@ contract AssuranceVectorsTest is VerifierBase {
         bytes32 vote =
             verifier.hashVote(c.owner, c.id, c.interval, arbiters[0], c.outputHash, _word(".optimistic.salt"));
         vm.assertEq(vote, _word(".optimistic.vote"));
+        bytes32 claimHash = verifier.hashClaim(c.node, c.containerId, c.featuresHash, c.outputHash);
+        vm.assertEq(claimHash, _word(".optimistic.claimHash"));
         bytes memory params = abi.encode(IOptimisticVerifier.Params(600, 120, 90, 0, arbiters, 2, 0.1 ether));
         vm.assertEq(params, _bytes(".optimistic.params"));
         vm.assertEq(abi.encode(c.featuresHash, params), _bytes(".optimistic.proof"));

@@ -16,6 +16,7 @@ contract OptimisticVerifierTest is VerifierBase {
     bytes32 private constant RIGHT = keccak256(OUTPUT);
     bytes32 private constant OTHER = keccak256("other");
     bytes32 private constant SALT = keccak256("salt");
+    bytes32 private constant CONTAINER_ID = keccak256("demo/digits:1");
     uint32 private constant ID = 7;
     uint32 private constant WINDOW = 600;
     uint32 private constant COMMIT = 120;
@@ -58,9 +59,27 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.assertEq(pendingUntil, block.timestamp + WINDOW + COMMIT + REVEAL);
     }
 
+    /// @dev Written out apart from the contract.
+    function _hashClaim(bytes memory features, bytes memory output) private pure returns (bytes32) {
+        return keccak256(abi.encode(NODE, CONTAINER_ID, keccak256(features), keccak256(output)));
+    }
+
     function _challenge() private {
+        _challenge(_hashClaim(FEATURES, OUTPUT), MIN_BOND);
+    }
+
+    function _challenge(bytes32 claimHash, uint256 deposit) private {
         vm.prank(CHALLENGER);
-        verifier.challenge{value: MIN_BOND}(OWNER, ID, 1, params);
+        verifier.challenge{value: deposit}(OWNER, ID, 1, claimHash, params);
+    }
+
+    function _commitVote(address arbiter, bytes32 commitment) private {
+        vm.prank(arbiter);
+        verifier.commitVote(OWNER, ID, 1, _hashClaim(FEATURES, OUTPUT), params, commitment);
+    }
+
+    function _refute(bytes memory features) private {
+        verifier.refute(OWNER, ID, 1, CONTAINER_ID, params, features);
     }
 
     function _hashVote(uint256 arbiter, bytes32 outputHash) private view returns (bytes32) {
@@ -70,8 +89,7 @@ contract OptimisticVerifierTest is VerifierBase {
 
     function _vote(uint256 arbiter, bytes32 outputHash) private {
         bytes32 hash = _hashVote(arbiter, outputHash);
-        vm.prank(arbiters[arbiter]);
-        verifier.commitVote(OWNER, ID, 1, params, hash);
+        _commitVote(arbiters[arbiter], hash);
     }
 
     function _revealVote(uint256 arbiter, bytes32 outputHash) private {
@@ -293,7 +311,7 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.expectEmit(address(verifier));
         emit IOptimistic.Refuted(OWNER, ID, CHALLENGER, 1, keccak256(right));
         vm.prank(CHALLENGER);
-        verifier.refute(OWNER, ID, 1, params, features);
+        _refute(features);
         _assertStatus(IOptimistic.Status.Rejected);
         _assertBond(0, 0);
         vm.assertEq(registry.creditOf(CHALLENGER), MIN_BOND / 2);
@@ -302,38 +320,32 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.assertEq(uint256(verifier.settle(c, OUTPUT, "")), uint256(Verdict.Invalid));
 
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.WrongStatus.selector, IOptimistic.Status.Rejected));
-        verifier.refute(OWNER, ID, 1, params, features);
+        _refute(features);
     }
 
     function test_RevertWhen_ARightAnswerIsRefuted() public {
         (, bytes memory features, bytes memory right) = _digits();
         _assertOnchain(features, right);
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.AnswerIsRight.selector, keccak256(right)));
-        verifier.refute(OWNER, ID, 1, params, features);
+        _refute(features);
     }
 
     /// @dev Other features have another answer: they prove nothing about this one.
     function test_RevertWhen_RefutingWithOtherFeatures() public {
         (, bytes memory features, bytes memory right) = _digits();
         _assertOnchain(features, right);
-        bytes memory others = features;
+        bytes memory others = bytes.concat(features);
         others[others.length - 32] = 0x00;
         others[others.length - 31] = 0xff;
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IOptimistic.FeaturesMismatch.selector,
-                keccak256(others),
-                verifier.getAssertion(OWNER, ID, 1).featuresHash
-            )
-        );
-        verifier.refute(OWNER, ID, 1, params, others);
+        vm.expectRevert(_otherClaim(_hashClaim(others, right), _hashClaim(features, right)));
+        _refute(others);
     }
 
     /// @dev Too little gas for the model is no proof: at no amount does a right answer fall.
     function test_StarvingTheModelOfGasRefutesNothing() public {
         (, bytes memory features, bytes memory right) = _digits();
         _assertOnchain(features, right);
-        bytes memory data = abi.encodeCall(verifier.refute, (OWNER, ID, 1, params, features));
+        bytes memory data = abi.encodeCall(verifier.refute, (OWNER, ID, 1, CONTAINER_ID, params, features));
         for (uint256 given = 5_000; given < 100_000; given += 1_000) {
             (bool ok,) = address(verifier).call{gas: given}(data);
             vm.assertFalse(ok);
@@ -344,14 +356,14 @@ contract OptimisticVerifierTest is VerifierBase {
     function test_RevertWhen_TheWayIsTheOther() public {
         _assert();
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.WrongWay.selector, bytes32(0)));
-        verifier.refute(OWNER, ID, 1, params, FEATURES);
+        _refute(FEATURES);
     }
 
     function test_RevertWhen_AStoredModelIsBroughtBeforeArbiters() public {
         (bytes32 modelId, bytes memory features,) = _digits();
         _assertOnchain(features, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.WrongWay.selector, modelId));
-        _challenge();
+        _challenge(_hashClaim(features, OUTPUT), MIN_BOND);
     }
 
     function test_RevertWhen_RefutingTooLate() public {
@@ -359,7 +371,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _assertOnchain(features, OUTPUT);
         vm.warp(START + WINDOW);
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooLate.selector, START + WINDOW, START + WINDOW));
-        verifier.refute(OWNER, ID, 1, params, features);
+        _refute(features);
     }
 
     // --- Attacks
@@ -374,7 +386,7 @@ contract OptimisticVerifierTest is VerifierBase {
         (c.featuresHash, c.minBond) = (keccak256(features), bond);
         verifier.verify(c, OUTPUT, _proof(features));
         vm.prank(NODE);
-        verifier.refute(OWNER, ID, 1, params, features);
+        _refute(features);
         vm.assertEq(registry.creditOf(NODE), bond - bond / 2);
         vm.assertEq(registry.creditOf(OWNER), bond / 2);
     }
@@ -461,15 +473,17 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.expectRevert(mismatch);
         verifier.verify(c, OUTPUT, abi.encode(keccak256(FEATURES), forged));
         _assert();
+        bytes memory right = params;
+        params = forged;
         vm.expectRevert(mismatch);
-        verifier.refute(OWNER, ID, 1, forged, FEATURES);
+        _refute(FEATURES);
         vm.expectRevert(mismatch);
-        vm.prank(CHALLENGER);
-        verifier.challenge{value: MIN_BOND}(OWNER, ID, 1, forged);
         _challenge();
+        params = right;
+        _challenge();
+        params = forged;
         vm.expectRevert(mismatch);
-        vm.prank(address(1));
-        verifier.commitVote(OWNER, ID, 1, forged, SALT);
+        _commitVote(address(1), SALT);
     }
 
     function testFuzz_RevertWhen_TheDepositIsNotTheBond(uint96 value) public {
@@ -477,8 +491,40 @@ contract OptimisticVerifierTest is VerifierBase {
         _assert();
         vmMore.deal(CHALLENGER, value);
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.WrongDeposit.selector, value, MIN_BOND));
-        vm.prank(CHALLENGER);
-        verifier.challenge{value: value}(OWNER, ID, 1, params);
+        _challenge(_hashClaim(FEATURES, OUTPUT), value);
+    }
+
+    function _otherClaim(bytes32 given, bytes32 found) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IOptimistic.OtherClaim.selector, given, found);
+    }
+
+    /// @dev Any word of what is claimed: node, container, features, output.
+    function testFuzz_RevertWhen_AnotherClaimStandsThere(uint256 word, uint256 bit) public {
+        bytes32[4] memory words =
+            [bytes32(uint256(uint160(NODE))), CONTAINER_ID, keccak256(FEATURES), keccak256(OUTPUT)];
+        bytes32 found = keccak256(abi.encode(words));
+        _assert();
+        vm.assertEq(verifier.getAssertion(OWNER, ID, 1).claimHash, found);
+        vm.assertEq(verifier.hashClaim(NODE, words[1], words[2], words[3]), found);
+
+        words[word % 4] ^= bytes32(1 << (bit % 256));
+        bytes32 given = keccak256(abi.encode(words));
+        vm.expectRevert(_otherClaim(given, found));
+        _challenge(given, MIN_BOND);
+        _challenge();
+        vm.expectRevert(_otherClaim(given, found));
+        vm.prank(arbiters[0]);
+        verifier.commitVote(OWNER, ID, 1, given, params, SALT);
+        _votes(OTHER, OTHER, 0); // who was refused votes still
+        _assertSettled(Verdict.Invalid);
+    }
+
+    function test_RevertWhen_RefutingForAnotherContainer() public {
+        (, bytes memory features,) = _digits();
+        _assertOnchain(features, OUTPUT);
+        bytes32 given = keccak256(abi.encode(NODE, OTHER, keccak256(features), keccak256(OUTPUT)));
+        vm.expectRevert(_otherClaim(given, _hashClaim(features, OUTPUT)));
+        verifier.refute(OWNER, ID, 1, OTHER, params, features);
     }
 
     function test_RevertWhen_ChallengedTwice() public {
@@ -501,8 +547,7 @@ contract OptimisticVerifierTest is VerifierBase {
         address[3] memory refused = [CHALLENGER, NODE, address(0xBAD)];
         for (uint256 i; i < 3; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IOptimistic.NotAnArbiter.selector, refused[i]));
-            vm.prank(refused[i]);
-            verifier.commitVote(OWNER, ID, 1, params, SALT);
+            _commitVote(refused[i], SALT);
         }
     }
 
@@ -512,8 +557,7 @@ contract OptimisticVerifierTest is VerifierBase {
         _challenge();
         bytes32 hash = _hashVote(0, OTHER);
         _vote(0, OTHER);
-        vm.prank(arbiters[1]);
-        verifier.commitVote(OWNER, ID, 1, params, hash);
+        _commitVote(arbiters[1], hash);
         vm.warp(START + COMMIT);
         _revealVote(0, OTHER);
         bytes32 opened = _hashVote(1, OTHER);
@@ -534,8 +578,7 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooEarly.selector, START, START + COMMIT));
         _revealVote(0, OTHER);
         vm.expectRevert(IOptimistic.ZeroCommitment.selector);
-        vm.prank(arbiters[1]);
-        verifier.commitVote(OWNER, ID, 1, params, 0);
+        _commitVote(arbiters[1], 0);
 
         vm.warp(START + COMMIT);
         vm.expectRevert(abi.encodeWithSelector(IOptimistic.TooLate.selector, START + COMMIT, START + COMMIT));
@@ -669,8 +712,7 @@ contract OptimisticVerifierTest is VerifierBase {
         vm.snapshotGasLastCall("challenge");
         bytes32 hash = _hashVote(0, OTHER);
         _cool();
-        vm.prank(arbiters[0]);
-        verifier.commitVote(OWNER, ID, 1, params, hash);
+        _commitVote(arbiters[0], hash);
         vm.snapshotGasLastCall("commitVote");
         _vote(1, OTHER);
         vm.warp(START + COMMIT);
@@ -703,6 +745,7 @@ contract OptimisticHandler {
     address[3] private _arbiters = [address(0xE1), address(0xE2), address(0xE3)];
     address private constant NODE = address(0xA11CE);
     address private constant CHALLENGER = address(0xC4A);
+    bytes32 private constant CLAIM_HASH = keccak256(abi.encode(NODE, 0, 0, 1)); // as `_claim` below
     uint32 public next = 1;
     uint256 public settledTwice;
     mapping(uint32 id => uint256) private _final; // verdict + 1
@@ -742,7 +785,7 @@ contract OptimisticHandler {
         if (deposit == 0) return;
         vmMore.deal(CHALLENGER, deposit);
         vmMore.startPrank(CHALLENGER);
-        verifier.challenge{value: deposit}(OWNER, id, 1, params);
+        verifier.challenge{value: deposit}(OWNER, id, 1, CLAIM_HASH, params);
         vmMore.stopPrank();
     }
 
@@ -751,7 +794,7 @@ contract OptimisticHandler {
         address account = _arbiters[arbiter % 3];
         bytes32 hash = verifier.hashVote(OWNER, id, 1, account, bytes32(vote % 3), SALT);
         vmMore.startPrank(account);
-        try verifier.commitVote(OWNER, id, 1, params, hash) {} catch {}
+        try verifier.commitVote(OWNER, id, 1, CLAIM_HASH, params, hash) {} catch {}
         vmMore.stopPrank();
     }
 

@@ -292,6 +292,10 @@ contract WithCoordinatorTest is Base {
         vm.assertEq(puppet.count(), 0);
     }
 
+    function _claimHash(Subscription memory s) private pure returns (bytes32) {
+        return keccak256(abi.encode(NODE, s.containerId, s.featuresHash, keccak256(OUTPUT)));
+    }
+
     function _answer(Subscription memory s, uint40 pendingUntil) private view returns (Answer memory) {
         return Answer(id, 1, 1, NODE, pendingUntil, s.featuresHash);
     }
@@ -314,11 +318,11 @@ contract WithCoordinatorTest is Base {
         address challenger = address(0xC4A);
         vmMore.deal(challenger, BOND);
         vm.prank(challenger);
-        verifier.challenge{value: BOND}(s.owner, id, 1, params);
+        verifier.challenge{value: BOND}(s.owner, id, 1, _claimHash(s), params);
         for (uint256 i; i < 2; ++i) {
             bytes32 hash = verifier.hashVote(s.owner, id, 1, arbiters[i], keccak256("right"), bytes32(i));
             vm.prank(arbiters[i]);
-            verifier.commitVote(s.owner, id, 1, params, hash);
+            verifier.commitVote(s.owner, id, 1, _claimHash(s), params, hash);
         }
         vm.warp(START + 120);
         for (uint256 i; i < 2; ++i) {
@@ -345,7 +349,7 @@ contract WithCoordinatorTest is Base {
         (IOptimisticVerifier verifier, Subscription memory s, bytes memory params) = _optimistic(modelId, onchain);
         address watcher = address(0xC4A);
         vm.prank(watcher);
-        verifier.refute(s.owner, id, 1, params, features);
+        verifier.refute(s.owner, id, 1, s.containerId, params, features);
         coordinator.settle(_answer(s, uint40(START + 600)), s, OUTPUT, "");
         _assertMoney(FEE, 0);
         vm.assertEq(nodes.creditOf(watcher), BOND / 2);
@@ -359,7 +363,7 @@ contract WithCoordinatorTest is Base {
         vmMore.deal(challenger, BOND);
         vm.warp(START + 599);
         vm.prank(challenger);
-        verifier.challenge{value: BOND}(s.owner, id, 1, params);
+        verifier.challenge{value: BOND}(s.owner, id, 1, _claimHash(s), params);
         vm.warp(START + 599 + 210);
         coordinator.settle(_answer(s, uint40(START + 810)), s, OUTPUT, "");
         _assertMoney(FEE, 0);
