@@ -115,7 +115,6 @@ def with_sender(transaction: Transaction, sender: bytes) -> Transaction:
     return replace(transaction, sender=sender)
 
 
-@lru_cache(maxsize=4096)
 def parse_transaction(raw: bytes) -> Transaction:
     """The same without its sender, whatever its chain.
 

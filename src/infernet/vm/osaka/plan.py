@@ -8,8 +8,8 @@ gas.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from ethereum.forks.osaka.vm.instructions import Ops, op_implementation
@@ -58,6 +58,7 @@ _SPEC_OPS: dict[int, tuple[int, int]] = {
     Ops.CREATE2.value: (4, 1), Ops.STATICCALL.value: (6, 1),
 }  # fmt: skip
 """How many items each takes from the stack and leaves there. They charge their own gas, so each ends a block."""
+_KEPT_BYTES = 2 * 2**20
 _ENDS = {Ops.STOP.value: 0, Ops.RETURN.value: 2, Ops.REVERT.value: 2, Ops.SELFDESTRUCT.value: 1}
 _INLINE = {  # kind, static gas, pops, pushes
     Ops.POP.value: (POP, 2, 1, 0),
@@ -71,9 +72,31 @@ _JUMP, _JUMPI, _PC, _GAS, _JUMPDEST, _PUSH0, _PUSH32, _DUP16, _SWAP16 = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=512)
+class _Plans:
+    """The plans of late, as many as belong to 2 MiB of code: a plan takes some hundred times its code."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[bytes, Plan] = OrderedDict()
+        self._size = 0
+
+    def get(self, code: bytes) -> Plan:
+        plan = self._plans.get(code)
+        if plan is None:
+            plan = self._plans[code] = _read_code(code)
+            self._size += len(code)
+            while self._size > _KEPT_BYTES:
+                self._size -= len(self._plans.popitem(last=False)[0])
+        else:
+            self._plans.move_to_end(code)
+        return plan
+
+
 def plan_code(code: bytes) -> Plan:
-    """Read a contract's code once; the last 512 contracts are kept."""
+    """A contract's plan, which is made once."""
+    return _plans.get(code)
+
+
+def _read_code(code: bytes) -> Plan:
     planner = _Planner()
     pc = 0
     while pc < len(code):
@@ -174,3 +197,6 @@ class _Planner:
 
     def _close(self) -> None:
         self._out[self._start] = (ENTER, Entry(self._gas, self._needs, self._grows))
+
+
+_plans = _Plans()
