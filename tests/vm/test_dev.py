@@ -164,22 +164,64 @@ def test_impersonated_transactions_of_two_accounts_differ(chain: Chain) -> None:
     assert len(hashes) == 2
 
 
-def test_a_reorg_replaces_blocks_by_empty_ones(chain: Chain) -> None:
+def test_a_reorg_replaces_blocks_by_others_with_what_is_named(chain: Chain) -> None:
     counter = deploy(chain, COUNTER)
-    lost = [send(chain, counter) for _ in range(2)]
+    kept, lost = (chain.transaction(send(chain, counter).tx_hash) for _ in range(2))
     old = chain.head
+    assert kept is not None
+    assert lost is not None
     seen: list[object] = []
     chain.subscribe(seen.append)
-    blocks = chain.dev.reorg(2)
-    assert [len(block.transactions) for block in blocks] == [0, 0]
+    blocks = chain.dev.reorg([[lost.transaction], [kept.transaction, kept.transaction]])
+    assert [[tx.hash for tx in block.transactions] for block in blocks] == [[], [kept.transaction.hash]]
     assert (chain.head.number, chain.head.hash != old.hash) == (old.number, True)
-    assert [type(event) for event in seen[:3]] == [Removed, NewHead, NewHead]
-    assert chain.state(chain.head.number).storage(counter, bytes(32)) == bytes(32)
-    assert all(chain.pool.get(receipt.tx_hash) for receipt in lost)
+    assert [type(event) for event in seen] == [Removed, NewHead, NewHead]
+    assert chain.state(chain.head.number).storage(counter, bytes(32))[-1] == 1
+    assert (len(chain.pool), chain.receipt(lost.transaction.hash)) == (0, None)
+    for depth in (0, 99):
+        with pytest.raises(InvalidInput, match="blocks to replace"):
+            chain.dev.reorg([[]] * depth)
+
+
+def test_a_reorg_takes_the_clock_back_and_an_empty_block_never_replaces_itself(chain: Chain, clock: Clock) -> None:
+    chain.dev.mine()
+    chain.dev.set_next_timestamp(NOW + 1_000)
+    chain.dev.mine(2)
+    assert [block.timestamp for block in chain.dev.reorg([[], []])] == [NOW + 1, NOW + 2]
+    before = chain.head
+    (after,) = chain.dev.reorg([[]])
+    assert (after.number, after.hash != before.hash) == (before.number, True)
+    clock.now += 50
+    assert chain.dev.mine()[0].timestamp == NOW + 51
+
+
+def test_a_snapshot_of_a_block_that_was_replaced_is_gone(chain: Chain) -> None:
+    before = chain.dev.snapshot()
     send(chain, BOB)
-    assert all(chain.receipt(receipt.tx_hash) for receipt in lost)
-    with pytest.raises(InvalidInput, match="blocks to replace"):
-        chain.dev.reorg(99)
+    after = chain.dev.snapshot()
+    chain.dev.reorg([[]])
+    assert not chain.dev.revert(after)
+    assert chain.dev.revert(before)
+
+
+def test_blocks_can_stand_apart_by_a_step(chain: Chain, clock: Clock) -> None:
+    chain.dev.timestamp_step_s = 5
+    start = chain.dev.mine()[0].timestamp
+    clock.now += 100
+    assert [block.timestamp - start for block in chain.dev.mine(2)] == [5, 10]
+    chain.dev.timestamp_step_s = 0
+    assert chain.dev.mine()[0].timestamp == start + 11
+    chain.dev.timestamp_step_s = None
+    assert chain.dev.mine()[0].timestamp == NOW + 100
+
+
+def test_what_is_pending_follows_writes_to_the_state(chain: Chain) -> None:
+    counter = deploy(chain, COUNTER)
+    chain.dev.automine = False
+    chain.submit(sign(chain, counter).raw)
+    assert chain.state("pending").storage(counter, bytes(32))[-1] == 1
+    chain.dev.set_storage(counter, bytes(32), (41).to_bytes(32, "big"))
+    assert chain.state("pending").storage(counter, bytes(32))[-1] == 42
 
 
 def test_the_next_base_fee_can_be_chosen(chain: Chain) -> None:

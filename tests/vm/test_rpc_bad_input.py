@@ -186,6 +186,10 @@ async def test_a_query_over_the_limit_says_what_to_do(rpc: RpcClient) -> None:
         ("evm_setNextBlockTimestamp", [1], "timestamp"),
         ("anvil_mine", ["0xffffffff"], "at most 10000 blocks"),
         ("anvil_reorg", ["0x5"], "the chain has 0 blocks"),
+        ("anvil_reorg", ["0x5", [1]], "invalid argument 1 (transactions): want pairs"),
+        ("anvil_reorg", ["0x5", 1], "invalid argument 1 (transactions): want a list"),
+        ("anvil_reorg", ["0x5", [["0x1", 0]]], "invalid argument 1 (transactions): want bytes"),
+        ("anvil_setBlockTimestampInterval", [-1], "invalid argument 0 (seconds)"),
         ("web3_sha3", ["0x1"], "invalid argument 0 (data)"),
     ],
 )
@@ -212,7 +216,6 @@ async def test_a_wrong_parameter_is_named(rpc: RpcClient, method: str, params: l
         ("eth_sign", [NOBODY, "0x12"], "unknown account"),
         ("eth_call", [{"from": NOBODY, "to": NOBODY, "value": "0x1"}], "insufficient funds"),
         ("eth_estimateGas", [{"from": NOBODY, "to": NOBODY, "value": "0x1"}], "insufficient funds"),
-        ("anvil_reorg", ["0x0", [1]], "send the transactions after it"),
     ],
 )
 async def test_what_the_chain_does_not_have_is_said_so(

@@ -268,14 +268,34 @@ async def test_a_snapshot_brings_everything_back_once(rpc: RpcClient) -> None:
 
 async def test_the_last_blocks_are_replaced(rpc: RpcClient) -> None:
     receipt = await rpc.send(to=TO, value=5)
-    await rpc("evm_setAutomine", False)
+    signed = await rpc("eth_getRawTransactionByHash", receipt["transactionHash"])
     await rpc("anvil_reorg", 1)
     block = await rpc("eth_getBlockByNumber", "0x1", False)
     assert (block["hash"] == receipt["blockHash"], block["transactions"]) == (False, [])
     assert await rpc("eth_getBlockByHash", receipt["blockHash"]) is None
+    assert await rpc("eth_getTransactionByHash", receipt["transactionHash"]) is None
     await rpc("evm_mine")
+    request = {"from": ALICE.address, "to": NOBODY, "value": "0x7"}
+    await rpc("anvil_reorg", 2, [[signed, 0], [request, 1], [request, 1], [signed, 1]])
     again = await rpc("eth_getTransactionReceipt", receipt["transactionHash"])
-    assert again["blockNumber"] == "0x2"
+    block = await rpc("eth_getBlockByNumber", "0x2", True)
+    assert (again["blockNumber"], [transaction["value"] for transaction in block["transactions"]]) == (
+        "0x1",
+        ["0x7"] * 2,
+    )
+    error = await rpc.refuses("anvil_reorg", 2, [[signed, 2]])
+    assert "places are below the depth" in error.message
+
+
+async def test_blocks_stand_apart_by_what_is_set(rpc: RpcClient) -> None:
+    async def fetch_time() -> int:
+        return int((await rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+
+    start = await fetch_time()
+    await rpc("anvil_setBlockTimestampInterval", 7)
+    await rpc("anvil_mine", 2)
+    assert await fetch_time() == start + 14
+    assert [await rpc("anvil_removeBlockTimestampInterval") for _ in range(2)] == [True, False]
 
 
 async def test_the_state_is_written_to(rpc: RpcClient) -> None:

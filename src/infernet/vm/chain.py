@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from infernet.vm.admission import check_transaction, read_transaction
@@ -24,7 +23,7 @@ from infernet.vm.genesis import DEV_PRODUCER_KEY, Genesis
 from infernet.vm.ledger import Ledger
 from infernet.vm.next_block import compute_base_fee
 from infernet.vm.osaka.engine import OsakaEngine
-from infernet.vm.pool import Pool
+from infernet.vm.pool import Chosen, Pool
 from infernet.vm.request import (
     AccountOverride,
     At,
@@ -99,7 +98,7 @@ class Chain:
         self.pool = Pool(self._read_nonce)
         self._listeners = Listeners()
         self._clock = clock
-        self._pending: tuple[tuple[bytes, int], Proposal] | None = None
+        self._pending: tuple[tuple[State, int, int], Proposal] | None = None
         self.dev = DevControls(self, genesis.block_time_s)
 
     @property
@@ -278,17 +277,12 @@ class Chain:
         self.finalize(proposal)
         return proposal.block
 
-    def mine_empty(self, timestamp: int) -> Block:
-        """Make a block that takes nothing from the pool."""
-        env = self._executor.build_next_env(self.ledger.parent, timestamp)
-        proposal = self._executor.prepare_proposal(self.ledger.parent, env, Pool(self.next_nonce))
+    def mine_chosen(self, transactions: Sequence[Transaction], timestamp: int) -> Block:
+        """Make a block of these, which takes nothing from the pool; what is not possible is left out."""
+        env = self._build_env(timestamp)
+        proposal = self._executor.prepare_proposal(self.ledger.parent, env, Chosen(transactions))
         self.finalize(proposal)
         return proposal.block
-
-    def readmit(self, transaction: Transaction) -> None:
-        """Let a transaction of a block that was taken back wait again, if it still can."""
-        with suppress(TxRejected):
-            self._admit(transaction)
 
     def read_clock(self) -> int:
         return int(self._clock())
@@ -388,7 +382,7 @@ class Chain:
 
     def _propose_pending(self) -> Proposal:
         """Recorded precompiles are not run for it: what they cost is paid once, in the block."""
-        key = (self.head.hash, self.pool.version)
+        key = (self.ledger.head_state, self.pool.version, self.next_base_fee)
         if self._pending is None or self._pending[0] != key:
             proposal = self._executor.prepare_proposal(self.ledger.parent, self._build_env(), self.pool, Unanswered())
             self._pending = (key, proposal)

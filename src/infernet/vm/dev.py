@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -34,12 +35,14 @@ class DevControls:
         automine: a block for each transaction, at once.
         interval_s: seconds between blocks, 0 for none: whoever runs the chain calls `mine` at this pace.
         next_base_fee: of the next block alone.
+        timestamp_step_s: seconds from each block's timestamp to the next's, None where the clock decides.
     """
 
     def __init__(self, chain: Chain, interval_s: float) -> None:
         self.automine = interval_s == 0
         self.interval_s = interval_s
         self.next_base_fee: int | None = None
+        self.timestamp_step_s: int | None = None
         self._chain = chain
         self._offset_s = 0
         self._next_timestamp: int | None = None
@@ -76,7 +79,9 @@ class DevControls:
         """Of the next block."""
         if self._next_timestamp is not None:
             return self._next_timestamp
-        return max(now + self._offset_s, self._chain.head.timestamp + 1)
+        head = self._chain.head.timestamp
+        wanted = now + self._offset_s if self.timestamp_step_s is None else head + self.timestamp_step_s
+        return max(wanted, head + 1)
 
     def note_block(self) -> None:
         """A block was added: what was set for it is used up."""
@@ -89,8 +94,7 @@ class DevControls:
 
     def snapshot(self) -> int:
         """Its number."""
-        ledger, pool = self._chain.ledger, self._chain.pool
-        waiting = tuple(tx for group in (pool.pending, pool.queued) for txs in group.values() for tx in txs)
+        ledger, waiting = self._chain.ledger, self._chain.pool.waiting
         number = next(self._counter)
         self._snapshots[number] = _Snapshot(ledger.head.number, ledger.head_state, waiting, self._offset_s)
         return number
@@ -102,30 +106,40 @@ class DevControls:
             return False
         self._snapshots = {number: kept for number, kept in self._snapshots.items() if number < snapshot_id}
         self._truncate(snapshot.number, snapshot.state)
-        self._chain.pool.clear()
-        for transaction in snapshot.waiting:
-            self._chain.pool.add(transaction)
+        self._chain.pool.restore(snapshot.waiting)
         self._offset_s, self._next_timestamp, self.next_base_fee = snapshot.offset_s, None, None
         return True
 
-    def reorg(self, depth: int) -> list[Block]:
-        """Replace the last blocks by as many empty ones; their transactions wait again.
+    def find_parent(self, depth: int) -> int:
+        """The number of the block below the last `depth`.
+
+        Raises:
+            InvalidInput: `reorg.too_deep`.
+        """
+        number = self._chain.head.number - depth
+        if depth < 1 or number < 0:
+            raise InvalidInput("reorg.too_deep", f"the chain has {self._chain.head.number} blocks to replace")
+        return number
+
+    def reorg(self, blocks: Sequence[Sequence[Transaction]]) -> list[Block]:
+        """Replace the last blocks by as many that hold these transactions, where they can, and no others.
+
+        What the old ones held is gone, from the pool as well, and so are snapshots of them. The clock goes back too.
 
         Raises:
             InvalidInput: `reorg.too_deep`.
             StateUnavailable: the state before them is not kept.
         """
-        number = self._chain.head.number - depth
-        if depth < 1 or number < 0:
-            raise InvalidInput("reorg.too_deep", f"there are {self._chain.head.number} blocks to replace, not {depth}")
-        removed = self._truncate(number, self._chain.ledger.state(number))
-        latest = max(entry.block.timestamp for entry in removed)
-        blocks = [self._chain.mine_empty(latest + 1 + at) for at in range(depth)]
-        for entry in reversed(removed):
-            for transaction in entry.block.transactions:
-                if transaction.sender != self._chain.coinbase:
-                    self._chain.readmit(transaction)
-        return blocks
+        chain, number = self._chain, self.find_parent(len(blocks))
+        *_, replaced = self._truncate(number, chain.ledger.state(number))
+        self._snapshots = {at: kept for at, kept in self._snapshots.items() if kept.number <= number}
+        self._offset_s = chain.head.timestamp - chain.read_clock()
+        mined: list[Block] = []
+        for transactions in blocks:
+            timestamp = self.choose_timestamp(chain.read_clock())
+            is_same = not mined and timestamp == replaced.block.timestamp  # an empty block would replace itself
+            mined.append(chain.mine_chosen(transactions, timestamp + is_same))
+        return mined
 
     def impersonate(self, address: bytes) -> None:
         self._impersonated.add(address)

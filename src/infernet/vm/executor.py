@@ -13,7 +13,7 @@ from infernet.vm.block import Block, Header, SpcRecord, compute_bloom, compute_r
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, OpenBlock, State, TransactionRefused
 from infernet.vm.merkle import compute_ordered_root
 from infernet.vm.next_block import Parent, build_env, build_header
-from infernet.vm.pool import Pool
+from infernet.vm.pool import Chosen, Pool
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
 from infernet.vm.transaction import Transaction
@@ -75,7 +75,9 @@ class Executor:
         """The block after `parent`."""
         return build_env(parent, self._chain_id, self._coinbase, timestamp, base_fee)
 
-    def prepare_proposal(self, parent: Parent, env: BlockEnv, pool: Pool, answers: Answers | None = None) -> Proposal:
+    def prepare_proposal(
+        self, parent: Parent, env: BlockEnv, pool: Pool | Chosen, answers: Answers | None = None
+    ) -> Proposal:
         """A block of what waits, as much as fits."""
         host = self.open_host(answers)
         open_block = self._engine.begin(parent.state, env, host)
@@ -118,7 +120,7 @@ class Executor:
         return proposal
 
     def _fill(
-        self, block: OpenBlock, env: BlockEnv, pool: Pool, taken: list[tuple[Transaction, Executed]]
+        self, block: OpenBlock, env: BlockEnv, pool: Pool | Chosen, taken: list[tuple[Transaction, Executed]]
     ) -> tuple[Transaction, ...]:
         deadline = perf_counter() + self._budget_s
         skipped: set[bytes] = set()

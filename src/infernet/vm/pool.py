@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from infernet.vm.request import TxRejected
@@ -13,6 +14,18 @@ MAX_TRANSACTIONS = 16_384
 MAX_PER_SENDER = 1_024
 MAX_NONCE_GAP = 256
 REPLACEMENT_BUMP_PERCENT = 10
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Transactions for one block, whatever they pay, in the order that they are to stand in."""
+
+    transactions: Sequence[Transaction]
+
+    def select(self, base_fee: int, skipped: Collection[bytes]) -> Iterator[Transaction]:
+        """As `Pool.select`; what cannot pay turns out not to be possible."""
+        del base_fee, skipped
+        return iter(self.transactions)
 
 
 class Pool:
@@ -51,6 +64,11 @@ class Pool:
                 waiting[sender] = rest
         return waiting
 
+    @property
+    def waiting(self) -> tuple[Transaction, ...]:
+        """All there are, the earliest first."""
+        return tuple(self._by_hash.values())
+
     def get(self, tx_hash: bytes) -> Transaction | None:
         return self._by_hash.get(tx_hash)
 
@@ -74,18 +92,18 @@ class Pool:
             self._remove(old)
         else:
             self._check_room(transaction, len(by_nonce))
-        self._by_sender.setdefault(transaction.sender, {})[transaction.nonce] = transaction
-        self._by_hash[transaction.hash] = transaction
-        self._arrival[transaction.hash] = next(self._counter)
+        self._insert(transaction)
         self.version += 1
 
     def has_payable(self, base_fee: int) -> bool:
         """Whether a block of this base fee would take anything."""
         return next(self.select(base_fee, ()), None) is not None
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def restore(self, transactions: Sequence[Transaction]) -> None:
+        """Forget everything but these, which waited here before, in the order that `waiting` gave them."""
         self._by_sender, self._by_hash, self._arrival = {}, {}, {}
+        for transaction in transactions:
+            self._insert(transaction)
         self.version += 1
 
     def drop(self, tx_hash: bytes) -> bool:
@@ -142,6 +160,11 @@ class Pool:
             raise TxRejected("tx.gap", "nonce too high: gapped-nonce tx from this sender is too far ahead")
         if len(self._by_hash) >= MAX_TRANSACTIONS:
             raise TxRejected("tx.pool_full", "txpool is full")
+
+    def _insert(self, transaction: Transaction) -> None:
+        self._by_sender.setdefault(transaction.sender, {})[transaction.nonce] = transaction
+        self._by_hash[transaction.hash] = transaction
+        self._arrival[transaction.hash] = next(self._counter)
 
     def _remove(self, transaction: Transaction) -> None:
         by_nonce = self._by_sender[transaction.sender]

@@ -1,6 +1,6 @@
 """The methods, one file for each group of them."""
 
-from infernet.vm.rpc.methods import blocks, calls, dev, fees, infernet, logs, node, pool, sending, state, tracing
+from infernet.vm.rpc.methods import blocks, calls, dev, fees, infernet, logs, node, pool, reorg, sending, state, tracing
 from infernet.vm.rpc.table import Method
 
 METHODS: dict[str, Method] = {
@@ -8,6 +8,6 @@ METHODS: dict[str, Method] = {
     for group in (blocks, calls, fees, infernet, logs, node, pool, sending, state, tracing)
     for name, method in group.methods.items()
 }
-DEVELOPMENT_METHODS: dict[str, Method] = dict(dev.methods)
+DEVELOPMENT_METHODS: dict[str, Method] = {**dev.methods, **reorg.methods}
 
 __all__ = ["DEVELOPMENT_METHODS", "METHODS"]

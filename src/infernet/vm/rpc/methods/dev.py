@@ -7,7 +7,7 @@ from typing import Any
 
 from infernet.vm.block import Block
 from infernet.vm.rpc.client import Client
-from infernet.vm.rpc.errors import invalid, refuse
+from infernet.vm.rpc.errors import invalid
 from infernet.vm.rpc.format import Json
 from infernet.vm.rpc.methods.fees import read_tip
 from infernet.vm.rpc.methods.node import CLIENT_VERSION
@@ -74,6 +74,20 @@ def set_next_base_fee(client: Client, base_fee: int) -> None:
     client.chain.dev.set_next_base_fee(base_fee)
 
 
+@methods.add("anvil_setBlockTimestampInterval", Param("seconds", decode_number))
+def set_timestamp_step(client: Client, seconds: int) -> None:
+    """From each block's timestamp to the next's, whenever they are mined."""
+    client.chain.dev.timestamp_step_s = seconds
+
+
+@methods.add("anvil_removeBlockTimestampInterval")
+def remove_timestamp_step(client: Client) -> bool:
+    """Whether there was one."""
+    dev = client.chain.dev
+    was_set, dev.timestamp_step_s = dev.timestamp_step_s is not None, None
+    return was_set
+
+
 @methods.add(_named("snapshot", "evm", "anvil"))
 def snapshot(client: Client) -> str:
     return encode_quantity(client.chain.dev.snapshot())
@@ -82,20 +96,6 @@ def snapshot(client: Client) -> str:
 @methods.add(_named("revert", "evm", "anvil"), Param("snapshot id", decode_number))
 def revert(client: Client, snapshot_id: int) -> bool:
     return client.chain.dev.revert(snapshot_id)
-
-
-def _decode_reorg(value: Any) -> int:
-    """The depth, or anvil's older object of it."""
-    return decode_number(value.get("depth") if isinstance(value, dict) else value)
-
-
-@methods.add("anvil_reorg", Param("depth", _decode_reorg), Param("transactions", list, None))
-def reorg(client: Client, depth: int, transactions: list[Any] | None) -> None:
-    if transactions:
-        raise refuse("anvil_reorg replaces blocks by empty ones: send the transactions after it")
-    if depth > client.chain.head.number:
-        raise invalid(f"invalid argument 0 (depth): the chain has {client.chain.head.number} blocks to replace")
-    client.chain.dev.reorg(depth)
 
 
 @methods.add(_named("setAutomine", "evm", "anvil"), Param("enabled", decode_boolean))
@@ -173,10 +173,7 @@ def drop_transaction(client: Client, tx_hash: bytes) -> str | None:
 
 @methods.add("anvil_dropAllTransactions")
 def drop_all_transactions(client: Client) -> None:
-    pool = client.chain.pool
-    for waiting in (pool.pending, pool.queued):
-        for tx_hash in [transaction.hash for transactions in waiting.values() for transaction in transactions]:
-            pool.drop(tx_hash)
+    client.chain.pool.restore([])
 
 
 @methods.add("anvil_nodeInfo")

@@ -36,12 +36,12 @@ def get_accounts(client: Client) -> list[str]:
 def send_transaction(client: Client, request: TxRequest) -> str:
     if request.call.sender not in client.node.accounts:
         return encode_data(client.chain.submit_request(request.call))
-    return encode_data(client.chain.submit(_sign(client, request).raw))
+    return encode_data(client.chain.submit(sign_request(client, request).raw))
 
 
 @methods.add("eth_signTransaction", TX_REQUEST)
 def sign(client: Client, request: TxRequest) -> str:
-    return encode_data(_sign(client, request).raw)
+    return encode_data(sign_request(client, request).raw)
 
 
 @methods.add("eth_sign", ADDRESS, Param("message", decode_data))
@@ -67,7 +67,7 @@ def sign_typed_data(client: Client, address: bytes, typed_data: dict[str, Any]) 
     return _sign_digest(client, address, b"\x19\x01" + message.header + message.body)
 
 
-def _sign(client: Client, request: TxRequest) -> Transaction:
+def sign_request(client: Client, request: TxRequest) -> Transaction:
     """With what the request leaves open: type, nonce, fees and gas, as a wallet would choose them."""
     chain, call = client.chain, request.call
     kind = FEE_MARKET if request.kind is None else request.kind
