@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from infernet.app.demo import Line, Picture, Pictures, Section, Summary
+from infernet.app.demo_events import Line, Picture, Pictures, Section, Summary
 from infernet.cli import timeline
 from infernet.cli.timeline import draw_pictures, show_event, show_summary
 

@@ -1,4 +1,4 @@
-"""The demonstration: a model trained on real data answers contracts on a local network, in five ways."""
+"""The demonstration: models trained on real data answer contracts on a local network, in six ways."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from infernet.app.demo_events import Event, Line, Picture, Pictures, Row, Section, Summary
+from infernet.app.demo_librarian import show_librarian
 from infernet.app.network import LocalNetwork, start_network
-from infernet.app.training import train_apart
+from infernet.app.training import train_digits_apart, train_texts_apart
 from infernet.client import AsyncClient, Output, Terms
 from infernet.client.outputs import fetch_created
 from infernet.models.store import ModelStore
@@ -29,69 +30,11 @@ PERIOD_S = 3
 BLOCK_TIME_S = 1.0
 NODES = 2
 CREATOR, FEE, ROYALTY_BPS = 9, 2 * 10**15, 1_000
-BATCH, REFUND_AFTER_S = 10, 8
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something happened: when, in which block, at what cost (of one transaction, where there are several)."""
-
-    at_s: float
-    text: str
-    block: int | None = None
-    gas: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the demonstration begins."""
-
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One digit that was classified: 64 pixels from 0 to 16, what the model says, what it is."""
-
-    pixels: tuple[int, ...]
-    label: int
-    truth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """The digits of a section."""
-
-    pictures: tuple[Picture, ...]
-
-
-Event = Line | Section | Pictures
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the summary. Gas is for one request and one delivery, on average."""
-
-    flow: str
-    answers: int
-    right: int
-    request_gas: int
-    delivery_gas: int
-    blocks: float
-    """From the block of the request (or the interval's first) to the block of the delivery, on average."""
-
-
-@dataclass(slots=True)
-class Summary:
-    """What the demonstration found."""
-
-    accuracy: float = 0.0
-    rows: list[Row] = field(default_factory=list)
-    took_s: float = 0.0
+BATCH, REFUND_AFTER_S = 10, 6
 
 
 async def run_demo(report: Callable[[Event], None]) -> Summary:
-    """Train, start the network, ask in five ways. Nothing is left behind when this returns or is cancelled."""
+    """Train, start the network, ask in six ways. Nothing is left behind when this returns or is cancelled."""
     with tempfile.TemporaryDirectory(prefix="infernet-demo-") as folder:
         return await _Demo(report, Path(folder)).run()
 
@@ -105,7 +48,9 @@ class _Demo:
 
     async def run(self) -> Summary:
         self._report(Section("A model, a chain, a node"))
-        model = await train_apart(self._folder / "digits")
+        model, texts = await asyncio.gather(
+            train_digits_apart(self._folder / "digits"), train_texts_apart(self._folder / "texts")
+        )
         self._summary.accuracy = model.accuracy
         self._say(
             f"trained {model.manifest.name}: right on {model.accuracy:.1%} of {len(model.labels)} held-out digits"
@@ -119,6 +64,8 @@ class _Demo:
             self._say(f"Coordinator {network.coordinator}")
             self._say_node(network)
             await self._ask(network, model)
+            self._report(Section("(f) One transaction embeds a text, searches, classifies it and files it"))
+            self._summary.rows.append(await show_librarian(network.client, texts, self._say))
         self._summary.took_s = time.monotonic() - self._began_s
         return self._summary
 

@@ -1,6 +1,7 @@
-"""Trains the digits model in a process of its own, which can be ended at any moment and takes its memory with it.
+"""Trains a model of the demonstration in a process of its own, which can be ended at any moment and takes its memory
+with it.
 
-python -m infernet.app.training FOLDER
+python -m infernet.app.training digits|texts FOLDER
 """
 
 from __future__ import annotations
@@ -9,27 +10,40 @@ import asyncio
 import contextlib
 import json
 import os
+import pickle
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from infernet.errors import InfernetError, NodeMisconfigured
-from infernet.models.store import read_manifest
 from infernet.workflows.digits import TrainedDigits, train_digits
+from infernet.workflows.texts import TrainedTexts, train_texts
 
-_HELD_OUT = "held_out.npz"
+_TRAINED = "trained.pickle"
+_WORKFLOWS: dict[str, Callable[[Path], Any]] = {"digits": train_digits, "texts": train_texts}
 
 
-async def train_apart(folder: Path) -> TrainedDigits:
+async def train_digits_apart(folder: Path) -> TrainedDigits:
     """As `train_digits`. A cancelled training is gone when this returns, and writes nothing more into the folder.
 
     Raises:
         NodeMisconfigured: as `train_digits`; `training.failed`.
     """
+    trained: TrainedDigits = await _train_apart("digits", folder)
+    return trained
+
+
+async def train_texts_apart(folder: Path) -> TrainedTexts:
+    """The same for `train_texts`."""
+    trained: TrainedTexts = await _train_apart("texts", folder)
+    return trained
+
+
+async def _train_apart(workflow: str, folder: Path) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "infernet.app.training", str(folder)),
+        *(sys.executable, "-P", "-m", "infernet.app.training", workflow, str(folder)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -43,7 +57,7 @@ async def train_apart(folder: Path) -> TrainedDigits:
         await process.wait()
     if process.returncode != 0:
         raise _read_error(said, complaints)
-    return _read_result(folder)
+    return pickle.loads((folder / _TRAINED).read_bytes())  # noqa: S301  (our own child wrote it just now)
 
 
 def _read_error(said: bytes, complaints: bytes) -> NodeMisconfigured:
@@ -55,20 +69,14 @@ def _read_error(said: bytes, complaints: bytes) -> NodeMisconfigured:
         return NodeMisconfigured("training.failed", f"the training ended with: {lines[-1][:200]}")
 
 
-def _read_result(folder: Path) -> TrainedDigits:
-    with np.load(folder / _HELD_OUT) as held_out:
-        pixels, labels, accuracy = held_out["pixels"], held_out["labels"], float(held_out["accuracy"])
-    return TrainedDigits(read_manifest(folder), folder, pixels, labels, accuracy)
-
-
 def main() -> None:
-    folder = Path(sys.argv[1])
+    workflow, folder = sys.argv[1], Path(sys.argv[2])
     try:
-        trained = train_digits(folder)
+        trained = _WORKFLOWS[workflow](folder)
     except InfernetError as error:
         print(json.dumps({"code": error.code, "message": error.message}))
         sys.exit(1)
-    np.savez(folder / _HELD_OUT, pixels=trained.pixels, labels=trained.labels, accuracy=trained.accuracy)
+    (folder / _TRAINED).write_bytes(pickle.dumps(trained))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from infernet.cli.output import console, print_json
 from infernet.cli.run import run
 
 if TYPE_CHECKING:
-    from infernet.app.demo import Event, Summary
+    from infernet.app.demo_events import Event, Summary
 
 
 def demo(as_json: AsJson = False) -> None:
     """The whole network on this machine, in a minute.
 
-    A contract asks and a node answers in four ways, with a model that is trained on real data first.
+    Models are trained on real data first. A contract asks and a node answers, free, signed and paid; another contract
+    has its answers from the chain itself, inside its transactions.
     """
     from infernet.app.demo import run_demo
     from infernet.cli.timeline import show_event, show_summary
@@ -23,7 +24,7 @@ def demo(as_json: AsJson = False) -> None:
     if as_json:
         print_json(_describe(run(run_demo(lambda _: None))))
         return
-    with console().status("training a classifier of handwritten digits") as status:
+    with console().status("training models of handwritten digits and of texts") as status:
 
         def show(event: Event) -> None:
             status.update("working")

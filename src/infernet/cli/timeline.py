@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from infernet.app.demo import Event, Line, Picture, Pictures, Section, Summary
+from infernet.app.demo_events import Event, Line, Picture, Pictures, Section, Summary
 from infernet.cli.output import can_show, console
 
 _WIDTH = 100
@@ -93,7 +93,8 @@ def show_summary(summary: Summary) -> None:
         table.add_column(name, justify="left" if name == "flow" else "right")
     for row in summary.rows:
         request = f"{row.request_gas:,}" if row.request_gas else "off chain"
-        table.add_row(row.flow, str(row.answers), str(row.right), request, f"{row.delivery_gas:,}", f"{row.blocks:.1f}")
+        delivery = f"{row.delivery_gas:,}" if row.delivery_gas else "none"
+        table.add_row(row.flow, str(row.answers), str(row.right), request, delivery, f"{row.blocks:.1f}")
     console().print("\n[bold]Summary[/]")
     console().print(table)
     console().print(f"\n[bold green]done[/] in {summary.took_s:.1f} s; the network is gone, nothing is left behind")

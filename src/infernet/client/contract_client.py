@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from infernet.chain.rpc import RpcChain
+from infernet.chain.sending import Message
 from infernet.client.account import Account, Contract
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryLater
 from infernet.keys.keystore import load_key_file
@@ -151,6 +152,11 @@ class ContractClient:
         return await self._account.transact(
             to_address(address), contract, function, arguments, value=Wei(value), gas=gas_limit
         )
+
+    async def send(self, address: str, data: bytes, *, value: int = 0, gas: int | None = None) -> Receipt:
+        """Send calldata as it is in a transaction, and wait until it succeeded. Arguments as of `transact`."""
+        message = Message(to_address(address), data, Wei(value), None if gas is None else Gas(gas))
+        return await self._account.send(message)
 
     async def read(
         self, address: str, contract: Contract, function: str, *arguments: Any, at: Hash32 | None = None
