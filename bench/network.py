@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infernet.app.network import LocalNetwork, start_network
+from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
 from infernet.client import AsyncClient
 from infernet.client.outputs import Output
@@ -52,8 +53,8 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def start_bench(**options: Any) -> AsyncIterator[Bench]:
-    """A network whose consumer has answered once: its slot is not zero any more."""
-    async with start_network(CONTAINERS, Path("unused"), **options) as network:
+    """A network whose consumer has answered once: its slot is not zero any more. On anvil, as the peer was measured."""
+    async with start_network(CONTAINERS, Path("unused"), chain_kind=AnvilChain, **options) as network:
         client = network.client
         consumer = await client.deploy("SlotConsumer", network.coordinator, network.user.address)
         overhead = await client.read(network.coordinator, "EIP712Coordinator", "DELIVERY_OVERHEAD_WEI")
