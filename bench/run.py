@@ -14,13 +14,23 @@ import structlog
 from bench.gas import measure_gas
 from bench.layer import measure_layer
 from bench.page import PAGE, Figure, find_missed, render
+from bench.spc import measure_spcs
 from bench.speed import measure_blocks, measure_burst, measure_calls, measure_latency, measure_model
 
 
 async def measure() -> list[Figure]:
     """Every figure, one measurement after the other: they share the machine."""
     figures = []
-    parts = (measure_gas, measure_latency, measure_blocks, measure_burst, measure_calls, measure_model, measure_layer)
+    parts = (
+        measure_gas,
+        measure_latency,
+        measure_blocks,
+        measure_burst,
+        measure_calls,
+        measure_model,
+        measure_layer,
+        measure_spcs,
+    )
     for part in parts:
         figures += await part()
     return figures

@@ -265,25 +265,34 @@ def test_lists_do_not_depend_on_the_order_of_what_came_after_the_training() -> N
     assert answers[0] == answers[1]
 
 
-def test_centroids_are_those_of_plain_integer_k_means() -> None:
+@pytest.mark.parametrize("metric", [PRODUCT, DISTANCE, COSINE])
+def test_centroids_are_those_of_k_means_in_plain_integers(metric: int) -> None:
     database, vectors = Vectors(), random_vectors(200, 5)
     vectors[:100] //= 3
-    collection = database.create(5)
+    collection = database.create(5, metric)
     database.fill(collection, vectors)
     database.call("trainIndex", collection, 7)
-    order = sorted(range(200), key=hash_of)
-    samples = [[int(x) for x in vectors[i]] for i in order]
-    centroids = samples[:7]
+    samples = [[int(x) for x in vectors[i]] for i in sorted(range(200), key=hash_of)]
+    members = [[row] for row in samples[:7]]
     for _ in range(4):
-        members: list[list[list[int]]] = [[] for _ in centroids]
+        centroids = compute_centroids(members, metric)
+        found: list[list[list[int]]] = [[] for _ in centroids]
         for row in samples:
             distances = [sum((a - b) ** 2 for a, b in zip(row, c, strict=True)) for c in centroids]
-            members[distances.index(min(distances))].append(row)
-        for place, rows in enumerate(members):
-            if rows:
-                n = len(rows)
-                centroids[place] = [(2 * sum(column) + n) // (2 * n) for column in zip(*rows, strict=True)]
-    assert np.array(centroids, np.int8).tobytes() in database.state.blobs.by_hash.values()
+            found[distances.index(min(distances))].append(row)
+        members = [new or old for new, old in zip(found, members, strict=True)]
+    wanted = np.array(compute_centroids(members, metric), np.int8).tobytes()
+    assert wanted in database.state.blobs.by_hash.values()
+
+
+def compute_centroids(members: list[list[list[int]]], metric: int) -> list[list[int]]:
+    """Means; or, where directions matter, sums scaled to the largest length that all of them can have."""
+    sums = [[sum(column) for column in zip(*rows, strict=True)] for rows in members]
+    if metric == DISTANCE:
+        return [[(2 * x + len(rows)) // (2 * len(rows)) for x in s] for rows, s in zip(members, sums, strict=True)]
+    lengths = [root_of(sum(x * x for x in s) << 20) for s in sums]
+    common = min(127 * length // (max(map(abs, s)) << 10) for length, s in zip(lengths, sums, strict=True))
+    return [[(x * common * 2048 + n) // (2 * n) for x in s] for n, s in zip(lengths, sums, strict=True)]
 
 
 def hash_of(number: int) -> bytes:

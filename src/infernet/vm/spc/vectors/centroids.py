@@ -6,15 +6,19 @@ vectors alone.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from infernet.vm.spc.vectors.metric import Metric
 from infernet.vm.spc.vectors.products import Int8s, Int64s, Vectors, compute_norms, compute_products
 
 ITERATIONS = 4
 SAMPLES_PER_LIST = 128
 _BLOCK_ROWS = 4_096
 _EXACT_FLOAT = 1 << 24
+_LARGEST = 127
 
 
 def compute_training_macs(samples: int, lists: int, dimension: int) -> int:
@@ -22,18 +26,40 @@ def compute_training_macs(samples: int, lists: int, dimension: int) -> int:
     return ITERATIONS * samples * lists * dimension
 
 
-def train_centroids(samples: Int8s, lists: int) -> Int8s:
+def train_centroids(samples: Int8s, lists: int, metric: Metric) -> Int8s:
     """K-means that begins at the first samples, always of the same number of iterations.
 
-    A centroid is the mean of its samples, halves rounded up; one that no sample belongs to stays where it is.
+    A list that no sample belongs to keeps its centroid. Where directions matter (all metrics but the distance), all
+    centroids are scaled to one length: a mean of many directions is short, and would be near to everything.
     """
-    centroids = samples[:lists].copy()
-    for _ in range(ITERATIONS):
-        sums, counts = _sum_members(samples, assign(samples, centroids), lists)
-        held = counts > 0
-        means = (2 * sums[held] + counts[held, None]) // (2 * counts[held, None])
-        centroids[held] = means.astype(np.int8)
+    sums, counts = samples[:lists].astype(np.int64), np.ones(lists, np.int64)
+    for iteration in range(ITERATIONS + 1):
+        centroids = _compute_means(sums, counts) if metric is Metric.SQUARED_DISTANCE else _compute_directions(sums)
+        if iteration < ITERATIONS:
+            found, members = _sum_members(samples, assign(samples, centroids), lists)
+            held = members > 0
+            sums[held], counts[held] = found[held], members[held]
     return centroids
+
+
+def _compute_means(sums: Int64s, counts: Int64s) -> Int8s:
+    """Halves are rounded up."""
+    return ((2 * sums + counts[:, None]) // (2 * counts[:, None])).astype(np.int8)
+
+
+def _compute_directions(sums: Int64s) -> Int8s:
+    """Each scaled to the largest length that all of them can have: floor((2^11 · t · x + l) / (2 · l)), where l is
+    floor(2^10 · the length of x) and t is the common length, rounded down.
+    """
+    squares = np.einsum("ij,ij->i", sums, sums).tolist()
+    lengths = np.array([math.isqrt(square << 20) for square in squares])[:, None]
+    largest = np.abs(sums).max(axis=1, keepdims=True)
+    is_some = (lengths > 0)[:, 0]
+    if not is_some.any():
+        return np.zeros(sums.shape, np.int8)
+    common = int((_LARGEST * lengths[is_some] // (largest[is_some] << 10)).min())
+    scaled: Int64s = (sums * (common << 11) + lengths) // np.maximum(2 * lengths, 1)
+    return scaled.astype(np.int8)
 
 
 def assign(vectors: Vectors, centroids: Int8s) -> NDArray[np.intp]:
@@ -49,7 +75,7 @@ def assign(vectors: Vectors, centroids: Int8s) -> NDArray[np.intp]:
     return labels
 
 
-def compute_distances(centroids: Vectors, norms: Int64s, vector: Int8s) -> Int64s:
+def compute_distances(centroids: Vectors, norms: Int64s, vector: Vectors) -> Int64s:
     """The squared distance of each centroid from a vector, less the vector's squared length."""
     return norms - 2 * compute_products(centroids, vector).astype(np.int64)
 

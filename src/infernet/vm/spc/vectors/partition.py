@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.vm.spc.vectors.centroids import assign, compute_distances
-from infernet.vm.spc.vectors.products import Int8s, compute_norms
+from infernet.vm.spc.vectors.products import Int8s, Vectors, compute_norms
 from infernet.vm.spc.vectors.rows import Rows, encode_words, join_rows, read_rows
 
 _SEGMENT_ROWS = 1_024
@@ -57,7 +57,7 @@ class ByCentroid:
         """Which segments they belong to."""
         return assign(rows.vectors, self._centroids)
 
-    def find_nearest(self, vector: Int8s, count: int) -> list[int]:
+    def find_nearest(self, vector: Vectors, count: int) -> list[int]:
         """The segments with the nearest centroids, the first of equals first."""
         distances = compute_distances(self._vectors, self._norms, vector)
         nearest: list[int] = np.argsort(distances, kind="stable")[:count].tolist()
@@ -82,7 +82,7 @@ class Partition:
         rows = sum(map(len, self.segments))
         return isinstance(self.placing, ByHash) and rows > 8 * _SEGMENT_ROWS * self.placing.segments
 
-    def find_nearest(self, vector: Int8s, count: int) -> list[int]:
+    def find_nearest(self, vector: Vectors, count: int) -> list[int]:
         """The segments nearest to a vector, where segments are lists of an index."""
         if isinstance(self.placing, ByHash):
             raise TypeError("the collection has no index")
@@ -123,5 +123,6 @@ def _split(placing: ByHash | ByCentroid, rows: Rows) -> dict[int, Rows]:
     labels = placing.place(rows)
     order = np.argsort(labels, kind="stable")
     found, starts = np.unique(labels[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    return {int(label): rows.take(places) for label, places in zip(found, parts, strict=True)}
+    ordered, ends = rows.take(order), [*starts[1:].tolist(), len(rows)]  # in one piece of memory, in large pages
+    places = zip(found.tolist(), starts.tolist(), ends, strict=True)
+    return {label: ordered.cut(start, end) for label, start, end in places}

@@ -38,11 +38,11 @@ def _find_blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def compute_products(vectors: Vectors, queries: Int8s) -> Integers:
+def compute_products(vectors: Vectors, queries: Vectors) -> Integers:
     """Shape [n, dimension] and [m, dimension] give [n, m]; one query of shape [dimension] gives [n]."""
+    if queries.shape[-1] <= EXACT_TERMS:
+        return _multiply(vectors, queries)
     parts = [_multiply(vectors[:, columns], queries[..., columns]) for columns in _cut_columns(queries.shape[-1])]
-    if len(parts) == 1:
-        return parts[0]
     total: Int64s = np.sum(parts, axis=0, dtype=np.int64)
     return total
 
@@ -57,8 +57,8 @@ def compute_norms(vectors: Vectors) -> Int64s:
     return norms
 
 
-def _multiply(vectors: Vectors, queries: Int8s) -> Floats:
-    wanted = queries.astype(np.float32)
+def _multiply(vectors: Vectors, queries: Vectors) -> Floats:
+    wanted = queries.astype(np.float32, copy=False)
     products = np.empty((len(vectors), *wanted.shape[:-1]), np.float32)
     step = len(vectors) if vectors.dtype == np.float32 else max(1, _BLOCK_VALUES // vectors.shape[1])
     for at in range(0, len(vectors), step):

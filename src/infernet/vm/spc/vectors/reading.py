@@ -74,7 +74,7 @@ class Reading:
         mask, value = only
         if value & ~mask:
             raise SpcRevert("the filter's value has bits that its mask leaves out")
-        array = np.frombuffer(vector, np.int8)
+        array = np.frombuffer(vector, np.int8).astype(np.float32)
         return Query(array, int(compute_norms(array[None])[0]), k, Filter(mask, value))
 
     def _charge(self, opened: Opened, rows: int) -> None:

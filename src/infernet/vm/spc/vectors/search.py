@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.vm.spc.vectors.metric import Metric
-from infernet.vm.spc.vectors.products import Int8s, Integers, compute_products
+from infernet.vm.spc.vectors.products import Integers, Vectors, compute_products
 from infernet.vm.spc.vectors.rows import Rows, Words, decode_word, encode_words
 
 Places = NDArray[np.intp]
@@ -35,7 +35,7 @@ class Filter:
 class Query:
     """What is looked for. Of equal scores the lower id comes first."""
 
-    vector: Int8s
+    vector: Vectors
     norm: int
     count: int
     filter: Filter

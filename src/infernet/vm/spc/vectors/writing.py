@@ -56,7 +56,7 @@ class Writing:
         samples = min(collection.count, lists * SAMPLES_PER_LIST)
         macs = compute_training_macs(samples, lists, collection.dimension)
         call.charge(samples * self._prices.training_row + self._prices.training_kilomac * macs // 1024)
-        centroids = train_centroids(_read_samples(opened, samples), lists)
+        centroids = train_centroids(_read_samples(opened, samples), lists, collection.metric)
         write_centroids_hash(opened.state, identity, opened.state.put(centroids.tobytes()))
         write_collection(opened.state, replace(collection, lists=lists))
 
