@@ -1,43 +1,83 @@
-"""What all tests share: one local chain per session."""
+"""What all tests share: local chains, one of a kind for the whole session."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from hypothesis import settings
-from needs import need
+from local_chains import KINDS, borrow, need_program
 
 from infernet.chain.anvil import AnvilChain
-from infernet.chain.anvil_binary import find_anvil
+from infernet.chain.child import ChildChain
 from infernet.chain.rpc import RpcChain
 
 settings.register_profile("soak", max_examples=2000, deadline=None)
+ONLY_KIND = os.environ.get("INFERNET_TEST_CHAIN")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test runs on the embedded chain, and where it is marked `both_chains` on anvil as well."""
+    if "chain_kind" in metafunc.fixturenames:
+        usual = list(KINDS) if metafunc.definition.get_closest_marker("both_chains") else ["embedded"]
+        metafunc.parametrize("chain_kind", [ONLY_KIND] if ONLY_KIND else usual, indirect=True)
+
+
+@pytest.fixture
+def chain_kind(request: pytest.FixtureRequest) -> type[ChildChain]:
+    """`INFERNET_TEST_CHAIN=anvil` (or `embedded`) has every test run on that one alone."""
+    kind = KINDS[request.param]
+    need_program(kind)
+    return kind
 
 
 @pytest.fixture(scope="session")
-def anvil_session() -> Iterator[AnvilChain]:
-    """One anvil for the whole session. Tests take `anvil`."""
-    need(find_anvil() is not None, "no anvil: run `make setup`, or set INFERNET_ANVIL")
-    chain = AnvilChain()
-    asyncio.run(chain.start())
-    yield chain
-    asyncio.run(chain.stop())
+def start_chain() -> Iterator[Callable[[type[ChildChain]], ChildChain]]:
+    """One chain of each kind for the whole session."""
+    started: dict[type[ChildChain], ChildChain] = {}
+
+    def start(kind: type[ChildChain]) -> ChildChain:
+        if kind not in started:
+            chain = kind()
+            asyncio.run(chain.start())
+            started[kind] = chain
+        return started[kind]
+
+    yield start
+    for chain in started.values():
+        asyncio.run(chain.stop())
 
 
 @pytest.fixture
-async def anvil(anvil_session: AnvilChain) -> AsyncIterator[AnvilChain]:
+def chain_session(chain_kind: type[ChildChain], start_chain: Callable[[type[ChildChain]], ChildChain]) -> ChildChain:
+    """The session's chain as the tests before have left it. Most take `local_chain`."""
+    return start_chain(chain_kind)
+
+
+@pytest.fixture
+async def local_chain(chain_session: ChildChain) -> AsyncIterator[ChildChain]:
     """A local chain on which the test is alone: whatever it does is undone after it."""
-    snapshot = await anvil_session.snapshot()
-    yield anvil_session
-    await anvil_session.set_interval(0)
-    await anvil_session.set_automine(True)
-    await anvil_session.revert(snapshot)
+    async with borrow(chain_session):
+        yield chain_session
 
 
 @pytest.fixture
-async def rpc(anvil: AnvilChain) -> AsyncIterator[RpcChain]:
-    """That chain as a node sees it."""
-    async with RpcChain(anvil.rpc_url) as chain:
+def anvil_session(start_chain: Callable[[type[ChildChain]], ChildChain]) -> ChildChain:
+    need_program(AnvilChain)
+    return start_chain(AnvilChain)
+
+
+@pytest.fixture
+async def anvil(anvil_session: ChildChain) -> AsyncIterator[ChildChain]:
+    """The same for what only anvil can be asked."""
+    async with borrow(anvil_session):
+        yield anvil_session
+
+
+@pytest.fixture
+async def rpc(local_chain: ChildChain) -> AsyncIterator[RpcChain]:
+    """The local chain as a node sees it."""
+    async with RpcChain(local_chain.rpc_url) as chain:
         yield chain

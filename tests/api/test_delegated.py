@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from infernet.api import build_routes
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.keys.signer import LocalSigner
 from infernet.protocol.signing import compute_delegate_digest
 from infernet.protocol.subscription import DelegateRequest
@@ -22,7 +22,7 @@ from infernet.testing.world import RunningNode, World, build_world, wait_until
 from infernet.types import SubscriptionKey, Timestamp
 from infernet.web import HttpServer, build_application
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 STRANGER = LocalSigner(b"\7" * 32)
 
 
@@ -63,8 +63,8 @@ async def run_api(world: World) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def api(anvil: AnvilChain, tmp_path: Path) -> AsyncIterator[Api]:
-    async with build_world(anvil, tmp_path) as world, run_api(world) as api:
+async def api(local_chain: ChildChain, tmp_path: Path) -> AsyncIterator[Api]:
+    async with build_world(local_chain, tmp_path) as world, run_api(world) as api:
         yield api
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from infernet.app.deployment import CORE, SUITE, deploy_suite, plan_suite, write_deployment
 from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.chain.create2 import PROXY, compute_create2_address
+from infernet.chain.embedded import EmbeddedChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
 from infernet.client import AsyncClient
@@ -19,6 +22,15 @@ from infernet.protocol.hashing import to_address
 from infernet.types import Hash32
 
 SIGNERS = [LocalSigner(account.private_key) for account in DEV_ACCOUNTS[:2]]
+
+
+@pytest.fixture
+async def empty_chain(chain_kind: type[ChildChain], tmp_path: Path) -> AsyncIterator[ChildChain]:
+    """One on which nothing is deployed."""
+    layer = tmp_path / "layer.toml"
+    layer.write_text("predeploys = []\nprecompiles = []\n")
+    async with EmbeddedChain(layer=layer) if chain_kind is EmbeddedChain else AnvilChain() as chain:
+        yield chain
 
 
 def test_an_address_is_that_of_the_standards_examples() -> None:
@@ -40,13 +52,14 @@ def test_a_plan_is_the_same_every_time_and_other_terms_have_other_addresses() ->
 
 
 @pytest.mark.chain
-async def test_the_whole_suite_is_deployed_once_by_whomever(anvil: AnvilChain, tmp_path: Path) -> None:
-    async with RpcChain(anvil.rpc_url) as rpc:
+@pytest.mark.both_chains
+async def test_the_whole_suite_is_deployed_once_by_whomever(empty_chain: ChildChain, tmp_path: Path) -> None:
+    async with RpcChain(empty_chain.rpc_url) as rpc:
         first = await deploy_suite(rpc, SIGNERS[0])
         again = await deploy_suite(rpc, SIGNERS[1])
     assert (first.created, again.created) == (SUITE, ())
     assert again.parts == first.parts
-    async with await AsyncClient.connect(anvil.rpc_url, coordinator=first.coordinator) as client:
+    async with await AsyncClient.connect(empty_chain.rpc_url, coordinator=first.coordinator) as client:
         assert await client.read(client.coordinator, "EIP712Coordinator", "NODE_REGISTRY") == first["NodeRegistry"]
     written = json.loads(write_deployment(first, tmp_path).read_text())
     assert written["chainId"] == 31337
@@ -56,16 +69,18 @@ async def test_the_whole_suite_is_deployed_once_by_whomever(anvil: AnvilChain, t
 
 
 @pytest.mark.chain
-async def test_what_is_missing_is_added(anvil: AnvilChain) -> None:
-    async with RpcChain(anvil.rpc_url) as rpc:
+@pytest.mark.both_chains
+async def test_what_is_missing_is_added(empty_chain: ChildChain) -> None:
+    async with RpcChain(empty_chain.rpc_url) as rpc:
         await deploy_suite(rpc, SIGNERS[0], only=CORE)
         assert set((await deploy_suite(rpc, SIGNERS[0])).created) == set(SUITE) - set(CORE)
 
 
 @pytest.mark.chain
-async def test_a_chain_without_the_proxy_is_named(anvil: AnvilChain) -> None:
-    await anvil.request("anvil_setCode", PROXY, "0x")
-    async with RpcChain(anvil.rpc_url) as rpc:
+@pytest.mark.both_chains
+async def test_a_chain_without_the_proxy_is_named(empty_chain: ChildChain) -> None:
+    await empty_chain.request("anvil_setCode", PROXY, "0x")
+    async with RpcChain(empty_chain.rpc_url) as rpc:
         with pytest.raises(NodeMisconfigured) as caught:
             await deploy_suite(rpc, SIGNERS[0])
     assert caught.value.code == "deploy.no_proxy"

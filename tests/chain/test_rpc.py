@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from infernet.app.deployment import CORE, deploy_suite
-from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
 from infernet.chain.sending import Message, send_and_wait
@@ -64,9 +64,10 @@ async def _deploy(rpc: RpcChain, name: str, *arguments: Any) -> Address:
 
 
 @pytest.mark.chain
-async def test_it_is_the_port_and_reads_heads_blocks_and_accounts(anvil: AnvilChain, rpc: RpcChain) -> None:
+@pytest.mark.both_chains
+async def test_it_is_the_port_and_reads_heads_blocks_and_accounts(local_chain: ChildChain, rpc: RpcChain) -> None:
     chain: Chain = rpc
-    await anvil.mine(3)
+    await local_chain.mine(3)
     head = await chain.fetch_head()
     assert await chain.fetch_block(head.number) == head
     assert await rpc.fetch_block_by_hash(head.hash) == head
@@ -85,11 +86,12 @@ async def test_it_is_the_port_and_reads_heads_blocks_and_accounts(anvil: AnvilCh
 
 
 @pytest.mark.chain
-async def test_a_call_is_made_at_the_state_after_a_block_named_by_hash(anvil: AnvilChain, rpc: RpcChain) -> None:
+@pytest.mark.both_chains
+async def test_a_call_is_made_at_the_state_after_a_block_named_by_hash(local_chain: ChildChain, rpc: RpcChain) -> None:
     coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     start = await rpc.fetch_head()
-    await anvil.set_next_timestamp(Timestamp(start.timestamp + 100))
-    await anvil.mine()
+    await local_chain.set_next_timestamp(Timestamp(start.timestamp + 100))
+    await local_chain.mine()
     call = Call(coordinator, GET_SUBSCRIPTION_INTERVAL.encode(start.timestamp, 10))
     assert int.from_bytes(await rpc.call(call)) == 11
     assert int.from_bytes(await rpc.call(call, at=start.hash)) == 1
@@ -99,6 +101,7 @@ async def test_a_call_is_made_at_the_state_after_a_block_named_by_hash(anvil: An
 
 
 @pytest.mark.chain
+@pytest.mark.both_chains
 async def test_a_revert_carries_the_errors_name_and_values(rpc: RpcChain) -> None:
     coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     call = Call(coordinator, GET_SUBSCRIPTION_INTERVAL.encode(2**40 - 1, 10))
@@ -111,8 +114,9 @@ async def test_a_revert_carries_the_errors_name_and_values(rpc: RpcChain) -> Non
 
 
 @pytest.mark.chain
-async def test_many_calls_answer_in_order_with_errors_in_place_and_each_counts(anvil: AnvilChain) -> None:
-    async with RpcChain(anvil.rpc_url, batch_size=20) as rpc:
+@pytest.mark.both_chains
+async def test_many_calls_answer_in_order_with_errors_in_place_and_each_counts(local_chain: ChildChain) -> None:
+    async with RpcChain(local_chain.rpc_url, batch_size=20) as rpc:
         coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
         head = await rpc.fetch_head()
         good = [Call(coordinator, GET_SUBSCRIPTION_INTERVAL.encode(head.timestamp - n, 1)) for n in range(90)]
@@ -128,8 +132,9 @@ async def test_many_calls_answer_in_order_with_errors_in_place_and_each_counts(a
 
 
 @pytest.mark.chain
-async def test_a_transaction_the_endpoint_knows_counts_as_accepted(anvil: AnvilChain, rpc: RpcChain) -> None:
-    await anvil.set_automine(False)
+@pytest.mark.both_chains
+async def test_a_transaction_the_endpoint_knows_counts_as_accepted(local_chain: ChildChain, rpc: RpcChain) -> None:
+    await local_chain.set_automine(False)
     chain_id, nonce = await rpc.fetch_chain_id(), await rpc.fetch_nonce(SIGNER.address)
 
     def sign(nonce: int, value: int, max_fee: int = 10**11, tip: int = 10**9) -> bytes:
@@ -137,17 +142,21 @@ async def test_a_transaction_the_endpoint_knows_counts_as_accepted(anvil: AnvilC
         return SIGNER.sign_transaction(transaction).raw
 
     assert await rpc.submit_many([sign(nonce, 1)]) == [None]
-    results = await rpc.submit_many([sign(nonce, 1), sign(nonce, 2), sign(nonce + 1, 10**30), sign(nonce + 1, 1, 1, 1)])
+    results = await rpc.submit_many([sign(nonce, 1), sign(nonce, 2), sign(nonce + 1, 10**30)])
     codes = [result and result.code for result in results]
-    assert codes == [None, "tx.replacement_underpriced", "tx.insufficient_funds", "tx.fee_below_base_fee"]
+    assert codes == [None, "tx.replacement_underpriced", "tx.insufficient_funds"]
     assert await rpc.fetch_pending_nonce(SIGNER.address) == nonce + 1
-    await anvil.mine()
-    (late,) = await rpc.submit_many([sign(nonce, 1)])
+    await local_chain.mine()
+    await local_chain.set_automine(True)
+    late, cheap = await rpc.submit_many([sign(nonce, 1), sign(nonce + 1, 1, 1, 1)])
     assert late is not None
     assert late.code == "tx.nonce_too_low"
+    assert cheap is not None
+    assert cheap.code == "tx.fee_below_base_fee"
 
 
 @pytest.mark.chain
+@pytest.mark.both_chains
 async def test_logs_come_in_chain_order_and_no_address_means_none(rpc: RpcChain) -> None:
     coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     classifier = await _deploy(rpc, "DigitsClassifier", coordinator, "a/b:1")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from infernet.app.deployment import CORE, deploy_suite
-from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
+from infernet.chain.child import ChildChain
 from infernet.chain.fees import Fees
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
@@ -32,6 +32,7 @@ def test_a_transaction_carries_its_message() -> None:
 
 
 @pytest.mark.chain
+@pytest.mark.both_chains
 async def test_money_arrives(rpc: RpcChain) -> None:
     before = await rpc.fetch_balance(OTHER)
     receipt = await send_and_wait(rpc, SIGNER, Message(OTHER, b"", Wei(123)), LOCAL)
@@ -40,6 +41,7 @@ async def test_money_arrives(rpc: RpcChain) -> None:
 
 
 @pytest.mark.chain
+@pytest.mark.both_chains
 async def test_what_reverts_is_refused_before_it_is_sent(rpc: RpcChain) -> None:
     coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
     nonce = await rpc.fetch_nonce(SIGNER.address)
@@ -55,24 +57,27 @@ async def test_what_reverts_is_refused_before_it_is_sent(rpc: RpcChain) -> None:
 
 
 @pytest.mark.chain
-async def test_what_is_not_mined_in_time_may_still_come(anvil: AnvilChain, rpc: RpcChain) -> None:
-    await anvil.set_automine(False)
+@pytest.mark.both_chains
+async def test_what_is_not_mined_in_time_may_still_come(local_chain: ChildChain, rpc: RpcChain) -> None:
+    await local_chain.set_automine(False)
     with pytest.raises(RetryLater) as caught:
         await send_and_wait(rpc, SIGNER, Message(OTHER, b""), LOCAL, timeout_s=0.1)
     assert caught.value.code == "tx.not_mined"
-    await anvil.mine()
+    await local_chain.mine()
     assert (await rpc.fetch_receipts([caught.value.fields["tx_hash"]]))[0] is not None  # type: ignore[list-item]
 
 
 @pytest.mark.chain
-async def test_waiting_transactions_are_counted_in_the_next_nonce(anvil: AnvilChain, rpc: RpcChain) -> None:
-    await anvil.set_automine(False)
+@pytest.mark.both_chains
+async def test_waiting_transactions_are_counted_in_the_next_nonce(local_chain: ChildChain, rpc: RpcChain) -> None:
+    await local_chain.set_automine(False)
     hashes = [await submit(rpc, SIGNER, Message(OTHER, b"", Wei(n)), LOCAL) for n in range(3)]
-    await anvil.mine()
+    await local_chain.mine()
     assert all(receipt and receipt.succeeded for receipt in await rpc.fetch_receipts(hashes))
 
 
 @pytest.mark.chain
+@pytest.mark.both_chains
 async def test_a_base_fee_above_the_callers_cap_is_for_later(rpc: RpcChain) -> None:
     with pytest.raises(RetryLater) as caught:
         await send_and_wait(rpc, SIGNER, Message(OTHER, b""), LOCAL, max_fee_cap=Wei(1))

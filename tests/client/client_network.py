@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.client import AsyncClient
 from infernet.protocol.events import SubscriptionCreated, decode_event
 from infernet.types import Address, Receipt, SubscriptionKey
@@ -14,7 +14,7 @@ from infernet.types import Address, Receipt, SubscriptionKey
 class Network:
     """One Coordinator on one chain."""
 
-    chain: AnvilChain
+    chain: ChildChain
     coordinator: Address
     asker: AsyncClient
     node: AsyncClient

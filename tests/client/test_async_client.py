@@ -9,8 +9,8 @@ from client_network import Network
 from eth_abi.abi import encode
 
 from infernet.chain.abi import parse_abi
-from infernet.chain.anvil import AnvilChain
 from infernet.chain.artifacts import load_artifact
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.sending import Message
 from infernet.client import AsyncClient
@@ -21,7 +21,7 @@ from infernet.protocol.hashing import ZERO_ADDRESS
 from infernet.protocol.subscription import PERPETUAL
 from infernet.types import Gas, SubscriptionId, Timestamp, Wei
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 
 
 async def test_a_request_of_an_account_is_answered_by_event_and_calldata(network: Network) -> None:
@@ -258,9 +258,9 @@ async def test_a_chain_that_is_not_there_is_one_line() -> None:
     assert caught.value.code == "chain.unreachable"
 
 
-async def test_another_chain_than_expected_is_one_line(anvil: AnvilChain) -> None:
+async def test_another_chain_than_expected_is_one_line(local_chain: ChildChain) -> None:
     with pytest.raises(NodeMisconfigured, match="serves chain 31337, not 1") as caught:
-        await AsyncClient.connect(anvil.rpc_url, chain_id=1)
+        await AsyncClient.connect(local_chain.rpc_url, chain_id=1)
     assert caught.value.code == "chain.wrong_id"
 
 
@@ -292,8 +292,8 @@ async def test_a_client_without_a_key_reads_and_says_that_it_cannot_send(network
         assert caught.value.code == "client.no_key"
 
 
-async def test_an_unattached_client_says_so(anvil: AnvilChain) -> None:
-    async with await AsyncClient.connect(anvil.rpc_url, DEV_ACCOUNTS[0].private_key) as client:
+async def test_an_unattached_client_says_so(local_chain: ChildChain) -> None:
+    async with await AsyncClient.connect(local_chain.rpc_url, DEV_ACCOUNTS[0].private_key) as client:
         with pytest.raises(InvalidInput) as caught:
             await client.request("c", b"")
         assert caught.value.code == "client.not_attached"

@@ -12,7 +12,7 @@ from infernet.protocol.events import decode_event
 from infernet.protocol.hashing import ZERO_ADDRESS, compute_container_id
 from infernet.types import Interval
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 FEE = 10**15
 
 

@@ -7,13 +7,13 @@ import threading
 import pytest
 from client_network import Network
 
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.client import AsyncClient, Client
 from infernet.errors import RetryLater
 from infernet.protocol.hashing import ZERO_ADDRESS
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 
 
 def _public(kind: type) -> set[str]:
@@ -25,11 +25,11 @@ def test_it_has_every_method_of_the_asynchronous_one() -> None:
     assert Client.request.__doc__ == AsyncClient.request.__doc__
 
 
-def test_it_deploys_asks_and_reads_without_an_event_loop(anvil_session: AnvilChain) -> None:
+def test_it_deploys_asks_and_reads_without_an_event_loop(chain_session: ChildChain) -> None:
     threads = threading.active_count()
     with (
-        Client.connect(anvil_session.rpc_url, DEV_ACCOUNTS[5].private_key) as node,
-        Client.connect(anvil_session.rpc_url, DEV_ACCOUNTS[6].private_key) as asker,
+        Client.connect(chain_session.rpc_url, DEV_ACCOUNTS[5].private_key) as node,
+        Client.connect(chain_session.rpc_url, DEV_ACCOUNTS[6].private_key) as asker,
     ):
         models, nodes = asker.deploy("ModelRegistry"), asker.deploy("NodeRegistry", 3600)
         coordinator = asker.deploy("EIP712Coordinator", models, nodes, 0, ZERO_ADDRESS)

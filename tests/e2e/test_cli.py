@@ -211,7 +211,7 @@ def test_a_terminal_that_goes_away_ends_dev(place: Place, moment: str) -> None:
             said += os.read(ours, 4096)
     else:
         deadline = time.monotonic() + 30
-        while not any("anvil" in line for line in place.find_processes()) and time.monotonic() < deadline:
+        while not any("infernet chain run" in line for line in place.find_processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
     os.close(ours)
     process.wait(30)

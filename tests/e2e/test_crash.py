@@ -14,7 +14,7 @@ import pytest
 from command import PASSWORD, Place
 
 from infernet.app.node import start_node
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.keys.signer import LocalSigner
 from infernet.settings import ApiSettings, ChainSettings, ContainerSettings, JournalSettings, Settings
@@ -43,8 +43,8 @@ POINTS = [
 
 
 @pytest.fixture
-async def world(anvil: AnvilChain, tmp_path: Path) -> AsyncIterator[World]:
-    async with build_world(anvil, tmp_path) as built:
+async def world(local_chain: ChildChain, tmp_path: Path) -> AsyncIterator[World]:
+    async with build_world(local_chain, tmp_path) as built:
         yield built
 
 

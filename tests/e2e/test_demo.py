@@ -71,7 +71,7 @@ def is_training(place: Place) -> bool:
 
 
 def is_starting_the_chain(place: Place) -> bool:
-    return any("anvil" in line for line in place.find_processes())
+    return any("infernet chain run" in line for line in place.find_processes())
 
 
 def is_starting_the_node(place: Place) -> bool:

@@ -7,15 +7,15 @@ import json
 import pytest
 from command import Place
 
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 
 pytestmark = [pytest.mark.chain, pytest.mark.e2e]
 
 
-def test_a_suite_is_deployed_and_money_put_into_it(place: Place, anvil_session: AnvilChain) -> None:
+def test_a_suite_is_deployed_and_money_put_into_it(place: Place, chain_session: ChildChain) -> None:
     variables = {
-        "INFERNET_RPC_URL": anvil_session.rpc_url,
+        "INFERNET_RPC_URL": chain_session.rpc_url,
         "INFERNET_PRIVATE_KEY": "0x" + DEV_ACCOUNTS[7].private_key.hex(),
     }
     first = place.run("deploy", "--json", **variables).json

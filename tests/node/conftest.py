@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.testing.world import World, build_world
 
 
 @pytest.fixture
-async def world(anvil: AnvilChain, tmp_path: Path) -> AsyncIterator[World]:
-    async with build_world(anvil, tmp_path) as built:
+async def world(local_chain: ChildChain, tmp_path: Path) -> AsyncIterator[World]:
+    async with build_world(local_chain, tmp_path) as built:
         yield built

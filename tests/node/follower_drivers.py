@@ -54,7 +54,7 @@ class FakeDriver:
         self.chain.reorg(depth)
 
 
-class AnvilDriver:
+class WorldDriver:
     def __init__(self, world: World) -> None:
         self._world = world
         self.chain = world.rpc

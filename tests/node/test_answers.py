@@ -12,7 +12,7 @@ from infernet.protocol.calldata import decode_delivery
 from infernet.testing.containers import FunctionContainer, reverse
 from infernet.testing.world import World, wait_until
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 
 
 async def read_output(world: World, tx_hash: bytes) -> bytes:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from follower_drivers import COORDINATOR, AnvilDriver, Driver, FakeDriver, build_log
+from follower_drivers import COORDINATOR, Driver, FakeDriver, WorldDriver, build_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local_chains import KINDS, borrow, need_program
 
 from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.errors import RetryLater
 from infernet.node.follower import KEEP_BLOCKS, Follower, Update
 from infernet.ports import Chain
@@ -20,21 +22,19 @@ from infernet.testing.world import build_world
 from infernet.types import Address
 
 
-@pytest.fixture(params=["memory", pytest.param("anvil", marks=pytest.mark.chain)])
-def is_real(request: pytest.FixtureRequest) -> bool:
-    if request.param == "anvil":
-        request.getfixturevalue("anvil_session")  # says what is missing where there is no anvil
-    return bool(request.param == "anvil")
-
-
-@pytest.fixture
-async def driver(is_real: bool, tmp_path: Path) -> AsyncIterator[Driver]:
-    """A chain of the test's own: one with many snapshots behind it loses state in a deep reorg."""
-    if not is_real:
+@pytest.fixture(params=["memory", *(pytest.param(kind, marks=pytest.mark.chain) for kind in KINDS)])
+async def driver(
+    request: pytest.FixtureRequest, start_chain: Callable[[type[ChildChain]], ChildChain], tmp_path: Path
+) -> AsyncIterator[Driver]:
+    """On an anvil of the test's own: one with many snapshots behind it loses state in a deep reorg."""
+    if request.param == "memory":
         yield FakeDriver()
         return
-    async with AnvilChain() as chain, build_world(chain, tmp_path) as world:
-        yield AnvilDriver(world)
+    kind = KINDS[request.param]
+    need_program(kind)
+    chain = AnvilChain() if kind is AnvilChain else borrow(start_chain(kind))
+    async with chain as local_chain, build_world(local_chain, tmp_path) as world:
+        yield WorldDriver(world)
 
 
 class Reader:

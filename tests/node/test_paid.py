@@ -13,7 +13,7 @@ from infernet.testing.containers import reverse
 from infernet.testing.world import World, wait_until
 from infernet.types import Wei
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 FEE = 10**16
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.protocol.calldata import decode_delivery
 from infernet.protocol.hashing import keccak
 from infernet.testing.containers import FunctionContainer, reverse
 from infernet.testing.world import RunningNode, World, wait_until
 from infernet.types import SubscriptionKey, TxHash
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 
 
 @pytest.fixture(params=[10_000, 3], ids=["in one step", "three blocks at a time"], autouse=True)
@@ -24,8 +25,11 @@ def _range(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture
-async def anvil(anvil_session: AnvilChain) -> AsyncIterator[AnvilChain]:
-    """A chain of its own: one with many blocks behind it runs what a deep reorg puts back on a state without code."""
+async def local_chain(local_chain: ChildChain) -> AsyncIterator[ChildChain]:
+    """An anvil of its own: one with many blocks behind it runs what a deep reorg puts back on a state without code."""
+    if not isinstance(local_chain, AnvilChain):
+        yield local_chain
+        return
     async with AnvilChain() as chain:
         yield chain
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from infernet.app.deployment import CORE, deploy_suite, plan_suite
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
 from infernet.keys.signer import LocalSigner
@@ -18,14 +18,14 @@ from infernet.protocol.money_calldata import QUOTE_ANSWER, TURN_DELAY, encode_tu
 from infernet.protocol.subscription import Subscription
 from infernet.types import Call, ChainId, Gas, Interval, SubscriptionId, SubscriptionKey, Wei
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 SIGNER = LocalSigner(DEV_ACCOUNTS[0].private_key)
 CASES = 100
 
 
-async def test_a_nodes_turn_is_the_contracts(anvil: AnvilChain) -> None:
+async def test_a_nodes_turn_is_the_contracts(local_chain: ChildChain) -> None:
     dice = random.Random(7)
-    async with RpcChain(anvil.rpc_url) as rpc:
+    async with RpcChain(local_chain.rpc_url) as rpc:
         coordinator = (await deploy_suite(rpc, SIGNER, only=CORE)).coordinator
         calls, expected = [], []
         for _ in range(CASES):
@@ -39,9 +39,9 @@ async def test_a_nodes_turn_is_the_contracts(anvil: AnvilChain) -> None:
     assert [TURN_DELAY.decode_returned(answer) for answer in answers if isinstance(answer, bytes)] == expected
 
 
-async def test_a_fees_split_is_the_contracts(anvil: AnvilChain) -> None:
+async def test_a_fees_split_is_the_contracts(local_chain: ChildChain) -> None:
     dice = random.Random(8)
-    async with RpcChain(anvil.rpc_url) as rpc:
+    async with RpcChain(local_chain.rpc_url) as rpc:
         parts = plan_suite(protocol_share_bps=333, protocol_to=SIGNER.address)
         coordinator = (await deploy_suite(rpc, SIGNER, parts, only=CORE)).coordinator
         calls, expected = [], []

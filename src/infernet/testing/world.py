@@ -12,7 +12,7 @@ from typing import Any
 
 from infernet.app.deployment import CORE, deploy_suite
 from infernet.app.node import SystemClock
-from infernet.chain.anvil import AnvilChain
+from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
 from infernet.client import AsyncClient
@@ -53,14 +53,14 @@ class RunningNode:
 
 
 class World:
-    """One Coordinator on one anvil.
+    """One Coordinator on one local_chain.
 
     Attributes:
         client: of the account that asks.
         consumer: a `StoreConsumer` whose signer is that account.
     """
 
-    def __init__(self, chain: AnvilChain, rpc: RpcChain, client: AsyncClient, consumer: Address, folder: Path) -> None:
+    def __init__(self, chain: ChildChain, rpc: RpcChain, client: AsyncClient, consumer: Address, folder: Path) -> None:
         self.chain = chain
         self.rpc = rpc
         self.client = client
@@ -192,7 +192,7 @@ class World:
 
 
 @asynccontextmanager
-async def build_world(chain: AnvilChain, folder: Path) -> AsyncIterator[World]:
+async def build_world(chain: ChildChain, folder: Path) -> AsyncIterator[World]:
     """The Coordinator and a consumer, deployed."""
     key = DEV_ACCOUNTS[ASKER].private_key
     async with RpcChain(chain.rpc_url) as rpc, await AsyncClient.connect(chain.rpc_url, key) as client:
