@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 from evm import ALICE, BOB, CAROL, COUNTER, GWEI, ask, call, deploy, deployment, forward, push, send, sign
+from structlog.testing import capture_logs
 
 from infernet.app.deployment import SALT, plan_suite
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.protocol.hashing import keccak
 from infernet.vm.block import compute_bloom
 from infernet.vm.chain import Chain, NewHead, NewPending
+from infernet.vm.engine import BlockEnv, Executed, State
 from infernet.vm.genesis import DEV_PRODUCER, Deployment, Genesis, build_dev_accounts
 from infernet.vm.merkle import compute_root, update
+from infernet.vm.osaka.engine import OsakaBlock, OsakaEngine
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, StateUnavailable, TxRejected
 from infernet.vm.rlp import decode
-from infernet.vm.trace import CallTracer, StructLogger
+from infernet.vm.spc.host import SpcHost
+from infernet.vm.trace import CallTracer, StructLogger, Tracer
+from infernet.vm.transaction import Transaction
 
 GENESIS = Genesis(accounts=build_dev_accounts())
 LOGGER = b"\x60\x20\x35\x5f\x35\x5f\x5f\xa2\x00"  # log2(topic0 = calldata[0], topic1 = calldata[1])
@@ -421,6 +426,35 @@ def test_a_transaction_that_would_stop_the_chain_is_left_out() -> None:
         assert send(chain, BOB).succeeded
     finally:
         chain.close()
+
+
+class BrittleEngine(OsakaEngine):
+    """Breaks at whatever is sent to Bob."""
+
+    def begin(self, state: State, env: BlockEnv, host: SpcHost) -> OsakaBlock:
+        return BrittleBlock(state, env, host)
+
+
+class BrittleBlock(OsakaBlock):
+    def execute(self, transaction: Transaction, tracer: Tracer | None = None, limit_s: float | None = None) -> Executed:
+        if transaction.to == BOB:
+            raise KeyError("a mistake in the engine")
+        return super().execute(transaction, tracer, limit_s)
+
+
+def test_a_transaction_that_breaks_the_engine_is_left_out_and_the_log_says_where() -> None:
+    chain = Chain(GENESIS, engine=BrittleEngine())
+    try:
+        with capture_logs() as lines:
+            tx_hash = chain.submit(sign(chain, BOB).raw)
+        assert (chain.transaction(tx_hash), len(chain.pool)) == (None, 0)
+        assert send(chain, CAROL).succeeded
+    finally:
+        chain.close()
+    (line,) = lines
+    assert (line["event"], line["tx"]) == ("transaction.broke_the_engine", "0x" + tx_hash.hex())
+    assert line["error"] == "KeyError('a mistake in the engine')"
+    assert set(line) == {"event", "log_level", "tx", "error", "at"}
 
 
 def test_a_block_of_another_producer_may_take_its_time() -> None:

@@ -24,6 +24,7 @@ from evm import (
     send,
     sign,
 )
+from structlog.testing import capture_logs
 
 from infernet.types import Address
 from infernet.vm.block import Outcome, compute_records_hash
@@ -145,8 +146,13 @@ def test_too_little_gas_uses_all_of_it(chain: Chain) -> None:
 
 
 def test_a_precompile_that_breaks_reverts_and_the_chain_goes_on(chain: Chain) -> None:
-    result = ask(chain, CELL, BREAK)
+    with capture_logs() as lines:
+        result = ask(chain, CELL, BREAK)
     assert b"cell: internal error" in result.return_data
+    (line,) = lines
+    assert line.pop("at").startswith("test_spc_host.py:")
+    error = "RuntimeError('a mistake in the precompile')"
+    assert line == {"event": "spc.failed", "log_level": "error", "name": "cell", "error": error}
     assert send(chain, CELL, STORE + WORD).succeeded
 
 

@@ -11,6 +11,7 @@ import structlog
 from infernet.errors import InfernetError, InvalidInput
 from infernet.vm.block import Block, Header, SpcRecord, compute_bloom, compute_records_hash, encode_receipt
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, OpenBlock, State, TransactionRefused
+from infernet.vm.fault import describe_fault
 from infernet.vm.merkle import compute_ordered_root
 from infernet.vm.next_block import Parent, build_env, build_header
 from infernet.vm.pool import Chosen, Pool
@@ -190,8 +191,8 @@ def _try(block: OpenBlock, transaction: Transaction, limit_s: float) -> Executed
         return None
     except InfernetError:
         raise
-    except Exception:
-        log.exception("transaction.broke_the_engine", tx="0x" + transaction.hash.hex())
+    except Exception as error:  # noqa: BLE001
+        log.error("transaction.broke_the_engine", tx="0x" + transaction.hash.hex(), **describe_fault(error))
         return None
 
 

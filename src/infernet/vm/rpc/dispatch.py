@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from infernet.errors import InvalidInput
+from infernet.vm.fault import describe_fault
 from infernet.vm.rpc.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -28,7 +28,6 @@ Caller = TypeVar("Caller")
 
 MAX_BATCH = 1_000
 MAX_RESPONSE_BYTES = 25_000_000
-_SLICE = 100
 _SLICE = 100  # of a batch, that wait for the engine together
 
 log = structlog.get_logger()
@@ -104,8 +103,7 @@ class Dispatcher(Generic[Caller]):
         except RpcError as error:
             answer = _encode_error(number, error)
         except Exception as error:  # noqa: BLE001  (the boundary: a fault of ours must not end the connection)
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("rpc.failed", method=request["method"], error=repr(error), at=f"{place.filename}:{place.lineno}")
+            log.error("rpc.failed", method=request["method"], **describe_fault(error))
             answer = _encode_error(number, RpcError(INTERNAL_ERROR, "internal error: the node's log has the reason"))
         return answer if not isinstance(request, dict) or "id" in request or "method" not in request else None
 

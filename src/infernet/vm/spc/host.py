@@ -12,6 +12,7 @@ from eth_abi.abi import encode
 
 from infernet.errors import NodeMisconfigured
 from infernet.vm.block import Outcome, SpcRecord
+from infernet.vm.fault import describe_fault
 from infernet.vm.spc.call import Blobs, Spc, SpcCall, SpcOutOfGas, SpcRevert
 
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
@@ -170,8 +171,8 @@ def _run(spc: Spc, call: SpcCall) -> tuple[Outcome, bytes]:
         return Outcome.OUT_OF_GAS, b""
     except NodeMisconfigured:
         raise
-    except Exception:  # a precompile that breaks must not take the chain with it
-        log.exception("spc.failed", name=spc.name)
+    except Exception as error:  # noqa: BLE001  (a precompile that breaks must not take the chain with it)
+        log.error("spc.failed", name=spc.name, **describe_fault(error))
         return Outcome.REVERTED, encode_error(f"{spc.name}: internal error")
 
 
