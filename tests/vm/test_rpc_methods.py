@@ -222,6 +222,20 @@ async def test_the_node_signs_for_its_accounts(rpc: RpcClient) -> None:
     assert (refused.code, refused.message) == (3, "execution reverted: nope")
 
 
+async def test_what_an_account_cannot_pay_for_is_refused_in_geths_words(rpc: RpcClient) -> None:
+    """ALICE has 10,000 ether."""
+    dear, more = {"gasPrice": hex(10**22)}, {"value": hex(10**23)}
+    request: dict[str, str] = {"from": ALICE.address, "to": NOBODY}
+    for method in ("eth_sendTransaction", "eth_estimateGas"):
+        assert (await rpc.refuses(method, request | dear)).message == "gas required exceeds allowance (1)"
+        refused = await rpc.refuses(method, request | more | {"gasPrice": hex(GWEI)})
+        assert refused.message.startswith("insufficient funds for transfer")
+    refused = await rpc.refuses("eth_sendTransaction", request | dear | {"gas": "0x5208"})
+    assert refused.message.startswith("insufficient funds for gas * price + value")
+    rich = {ALICE.address: {"balance": hex(10**27)}}
+    assert await rpc("eth_estimateGas", request | dear, "latest", rich) == "0x5208"
+
+
 async def test_anybody_is_impersonated_and_no_longer(rpc: RpcClient) -> None:
     await rpc("anvil_setBalance", NOBODY, hex(10**18))
     request = {"from": NOBODY, "to": BOB.address, "value": "0x5"}

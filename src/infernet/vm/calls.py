@@ -74,12 +74,17 @@ class Calls:
     ) -> int:
         """By bisection, to 1.5 %; exactly what it used where that is enough, as it mostly is."""
         answers = answers or Remembered()
-        most = _bound_gas(request, state, env)
+        most = _bound_gas(request, state, env, overrides)
 
         def run(gas: int) -> CallResult:
             return self.call(replace(request, gas=gas), state, env, overrides, answers=answers)
 
-        result = run(most)
+        try:
+            result = run(most)
+        except CallFailed as error:
+            if error.code == "call.gas":  # not even what comes before the first instruction
+                raise _exceed(most) from None
+            raise
         if result.error is not None:
             raise _explain(result, most)
         least = result.gas_used
@@ -135,17 +140,26 @@ class Calls:
         )
 
 
-def _bound_gas(request: CallRequest, state: State, env: BlockEnv) -> int:
+def _bound_gas(
+    request: CallRequest, state: State, env: BlockEnv, overrides: Mapping[bytes, AccountOverride] | None
+) -> int:
     most = min(request.gas or MAX_CALL_GAS, MAX_CALL_GAS, env.gas_limit)
-    if request.max_fee:
-        affordable = max(0, state.balance(request.sender) - request.value) // request.max_fee
-        most = min(most, affordable)
-    return most
+    if not request.max_fee:
+        return most
+    override = (overrides or {}).get(request.sender, AccountOverride())
+    balance = state.balance(request.sender) if override.balance is None else override.balance
+    if balance < request.value:
+        raise CallFailed("call.funds", f"insufficient funds for transfer: have {balance}, want {request.value}")
+    return min(most, (balance - request.value) // request.max_fee)
+
+
+def _exceed(gas: int) -> CallFailed:
+    return CallFailed("call.gas", f"gas required exceeds allowance ({gas})")
 
 
 def _explain(result: CallResult, gas: int) -> CallFailed:
     if result.reverted:
         return CallFailed("call.reverted", "execution reverted", result.return_data)
     if result.error == "out of gas":
-        return CallFailed("call.gas", f"gas required exceeds allowance ({gas})")
+        return _exceed(gas)
     return CallFailed("call.halted", result.error or "")
