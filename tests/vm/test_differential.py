@@ -1,4 +1,4 @@
-"""The engine against the specification package as it comes: same transactions, same roots, receipts, gas and refusals."""
+"""The engine against the specification package as it comes: the same roots, receipts, gas and refusals."""
 
 from __future__ import annotations
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from evm import ALICE, BOB, COUNTER, deploy, send, sign
 
+from infernet.errors import InvalidInput
 from infernet.vm.block import Block, encode_block
 from infernet.vm.chain import BlockRejected, Chain
 from infernet.vm.genesis import DEV_PRODUCER, Genesis, build_dev_accounts
+from infernet.vm.request import TxRejected
 
 GENESIS = Genesis(accounts=build_dev_accounts())
 HASH = b"\x11" * 32
@@ -87,6 +89,19 @@ def test_each_field_of_a_header_is_compared(producer: Chain, follower: Chain, fi
     assert follower.head.number == 0
 
 
+def test_it_takes_no_transactions_and_makes_no_blocks(producer: Chain) -> None:
+    follower = Chain(replace(GENESIS, block_time_s=1), producer_key=None)
+    try:
+        with pytest.raises(TxRejected, match="this node makes no blocks: send transactions to the chain's producer"):
+            follower.submit(sign(producer, BOB).raw)
+        with pytest.raises(InvalidInput, match="this node makes no blocks: it has no key of the chain's producer"):
+            follower.dev.mine()
+        assert (follower.head.number, len(follower.pool), follower.dev.interval_s) == (0, 0, 0)
+        assert follower.coinbase == DEV_PRODUCER
+    finally:
+        follower.close()
+
+
 def test_time_goes_forward(producer: Chain, follower: Chain) -> None:
     send(producer, BOB)
     header = replace(producer.head.header, timestamp=GENESIS.timestamp)
@@ -139,9 +154,3 @@ def test_a_block_survives_its_encoding(producer: Chain) -> None:
     (encoded,) = producer.export(1, 9)
     assert isinstance(producer.head, Block)
     assert encode_block(producer.head) == encoded
-
-
-def test_a_follower_makes_no_blocks(follower: Chain) -> None:
-    follower.submit(sign(follower, BOB).raw)
-    assert (follower.head.number, len(follower.pool)) == (0, 1)
-    assert follower.coinbase == DEV_PRODUCER

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from infernet.errors import InvalidInput
 from infernet.vm.admission import check_transaction, read_transaction
 from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt, decode_block, encode_block
 from infernet.vm.calls import Calls
@@ -99,7 +100,7 @@ class Chain:
         self._listeners = Listeners()
         self._clock = clock
         self._pending: tuple[tuple[State, int, int], Proposal] | None = None
-        self.dev = DevControls(self, genesis.block_time_s)
+        self.dev = DevControls(self, 0 if producer_key is None else genesis.block_time_s)
 
     @property
     def head(self) -> Block:
@@ -272,7 +273,13 @@ class Chain:
     # Blocks
 
     def mine(self, timestamp: int | None = None) -> Block:
-        """Make a block of what waits and add it."""
+        """Make a block of what waits and add it.
+
+        Raises:
+            InvalidInput: `block.no_producer`.
+        """
+        if self.producer_key is None:
+            raise InvalidInput("block.no_producer", "this node makes no blocks: it has no key of the chain's producer")
         proposal = self.prepare_proposal(timestamp)
         self.finalize(proposal)
         return proposal.block
@@ -343,6 +350,8 @@ class Chain:
         return self.ledger.head_state.nonce(address)
 
     def _admit(self, transaction: Transaction) -> bytes:
+        if self.producer_key is None:
+            raise TxRejected("tx.no_producer", "this node makes no blocks: send transactions to the chain's producer")
         check_transaction(transaction, self.ledger.head_state, self.head.header.gas_limit)
         base_fee = self.next_base_fee
         if self.dev.automine and transaction.max_fee < base_fee:
