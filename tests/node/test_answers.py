@@ -154,9 +154,13 @@ async def test_a_subscription_that_is_cancelled_while_it_runs_is_dropped(world: 
 
 
 async def test_a_hundred_requests_at_once_are_all_answered_and_none_reverts(world: World) -> None:
-    async with world.mining(0.1), world.run_node(reverse()) as node:
-        keys = await asyncio.gather(*(world.ask(str(number).encode()) for number in range(100)))
-        await wait_until(lambda: sum(job.state == "delivered" for job in node.ended) == 100)
+    async with world.run_node(reverse()) as node:
+        await world.chain.set_automine(False)
+        asking = asyncio.gather(*(world.ask(str(number).encode()) for number in range(100)))
+        await world.wait_pool(100)
+        async with world.mining(0.1):
+            keys = await asking
+            await wait_until(lambda: sum(job.state == "delivered" for job in node.ended) == 100)
     assert len(set(keys)) == 100
     statuses = await world.fetch_statuses(node.address)
     assert len(statuses) < 50  # what is ready goes together

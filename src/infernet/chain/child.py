@@ -25,7 +25,7 @@ from infernet.errors import InvalidInput, NodeMisconfigured, RetryLater
 from infernet.types import Address, ChainId, Timestamp, Wei
 
 HOST = "127.0.0.1"
-_START_TIMEOUT_S = 15.0
+_START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 3.0
 _POLL_S = 0.02
 _STDERR = "stderr.log"

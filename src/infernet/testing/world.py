@@ -27,7 +27,7 @@ from infernet.store.journal import Job, Journal
 from infernet.types import Address, SubscriptionKey
 
 ASKER, FIRST_NODE = 1, 2
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 POLL_S = 0.02
 
 
