@@ -84,6 +84,7 @@ class Client:
     deploy = _blocking(AsyncClient.deploy)
     attach = _blocking(AsyncClient.attach)
     transact = _blocking(AsyncClient.transact)
+    send = _blocking(AsyncClient.send)
     read = _blocking(AsyncClient.read)
     request = _blocking(AsyncClient.request)
     subscribe = _blocking(AsyncClient.subscribe)
