@@ -600,20 +600,15 @@ contract MoneyInvariantsTest is Base {
         targets[0] = address(handler);
     }
 
-    function invariant_TotalsAreBalancesAndLocksAreWhatIsPromised() public view {
-        vm.assertTrue(handler.ledgerIsSound());
-    }
-
-    function invariant_NobodyLosesWithoutReason() public view {
-        vm.assertEq(handler.fellWithoutReason(), 0);
-        vm.assertEq(handler.paymentsThatAreNotTheFee(), 0);
-        vm.assertEq(handler.wrongRefunds(), 0);
-    }
-
-    function invariant_EverythingEndsOnce() public view {
-        vm.assertEq(handler.tooManyAnswers(), 0);
-        vm.assertEq(handler.endedTwice(), 0);
-        vm.assertEq(handler.settledTwice(), 0);
-        vm.assertTrue(handler.wordsAreSound());
+    /// @dev All six at once: forge makes all the calls anew for each function.
+    function invariant_TheBooksAreSound() public view {
+        vm.assertTrue(handler.ledgerIsSound(), "totals, or what is locked");
+        vm.assertEq(handler.fellWithoutReason(), 0, "somebody lost without reason");
+        vm.assertEq(handler.paymentsThatAreNotTheFee(), 0, "a payment is not the fee");
+        vm.assertEq(handler.wrongRefunds(), 0, "a refund is not what was locked");
+        vm.assertEq(handler.tooManyAnswers(), 0, "an interval has too many answers");
+        vm.assertEq(handler.endedTwice(), 0, "a subscription ended twice");
+        vm.assertEq(handler.settledTwice(), 0, "an answer was settled twice");
+        vm.assertTrue(handler.wordsAreSound(), "an ended subscription has a word, or another has none");
     }
 }

@@ -177,6 +177,29 @@ contract PaidTest is Base {
         _deliver(other, 1, s);
     }
 
+    /// @dev The shortest there is: one second, that of the start, which may be this one.
+    function testFuzz_ADeadlineIsNotBeforeTheStart(uint32 ahead) public {
+        ahead = uint32(_bound(ahead, 0, 365 days));
+        _fund(address(puppet), FEE);
+        Subscription memory s = _paidTerms(FEE);
+        s.activeAt = s.deadline = uint40(START + ahead);
+        uint32 id = _create(s);
+        vm.warp(START + ahead);
+        _deliver(id, 1, s);
+        _assertMoney(NODE, FEE, 0);
+
+        s.activeAt = s.deadline + 1;
+        vm.prank(address(puppet));
+        vm.expectRevert(
+            abi.encodeWithSelector(ICoordinator.DeadlineBeforeStart.selector, s.deadline, uint256(s.deadline) + 1)
+        );
+        coordinator.createSubscription(s, CONTAINER, FEATURES);
+        s.activeAt = s.deadline = uint40(START + ahead - 1);
+        vm.prank(address(puppet));
+        vm.expectRevert(abi.encodeWithSelector(ICoordinator.DeadlinePassed.selector, START + ahead, s.deadline));
+        coordinator.createSubscription(s, CONTAINER, FEATURES);
+    }
+
     function test_RevertWhen_CancelledBeforeTheDeadline() public {
         _fund(address(puppet), FEE);
         uint32 id = _create(_paidTerms(FEE));
@@ -539,6 +562,15 @@ contract PaidTest is Base {
         s = _paidRecurring(FOREVER, 1, FEE);
         (s.activeAt, s.period) = (uint40(latest), 365 days);
         _create(s);
+        s = _paidTerms(FEE);
+        s.deadline = uint40(latest);
+        _create(s);
+    }
+
+    function testFuzz_RevertWhen_AVerifiersFeeIsNobodys(uint96 verifierFee) public {
+        Subscription memory s = _paidTerms(type(uint128).max);
+        s.verifierFee = uint96(_bound(verifierFee, 1, type(uint96).max));
+        _expect(s, abi.encodeWithSelector(ICoordinator.NeedsVerifier.selector, "verifierFee", s.verifierFee));
     }
 
     function test_RevertWhen_TheTokenHasNoCode() public {

@@ -202,6 +202,15 @@ contract PendingTest is Base {
         vm.assertEq(coordinator.totalOf(address(0)), fee);
     }
 
+    /// @dev There is nothing to share, so nobody who fails can keep the answer back.
+    function test_ThePayeesOfAFreeAnswerAreNotAsked() public {
+        Subscription memory s = _verified(0);
+        uint32 id = _createVerified(s);
+        oracle.setPayeesMood(Oracle.Mood.Revert);
+        _deliver(id, 1, s);
+        vm.assertEq(puppet.count(), 1);
+    }
+
     function test_RevertWhen_ThePayeesAreNonsense() public {
         Subscription memory s = _verified(FEE);
         uint32 id = _createVerified(s);
@@ -331,6 +340,8 @@ contract PendingTest is Base {
         _deliver(id, 1, s);
         oracle.set(Verdict.Pending, START);
         vm.expectRevert(abi.encodeWithSelector(ICoordinator.PendingTooLong.selector, START, START + 30 days));
+        _deliver(id, 1, s);
+        oracle.set(Verdict.Pending, START + 30 days);
         _deliver(id, 1, s);
     }
 

@@ -27,8 +27,8 @@ contract RawTermsSymbolic is Symbolic {
     Terms private echo;
 
     function setUp() public {
-        address models = _deploy("ModelRegistry.sol:ModelRegistry", "");
-        terms = Terms(_deploy("Terms.sol:Terms", abi.encode(110_000, 365 days, 0, models)));
+        address models = _deploy("ModelRegistry", "");
+        terms = Terms(_deploy("Terms", abi.encode(110_000, 365 days, 0, models)));
         echo = Terms(address(new Echo()));
     }
 

@@ -6,7 +6,7 @@ import {ICoordinator} from "../../src/interfaces/ICoordinator.sol";
 /// @dev The cheat codes that halmos knows too.
 interface Vm {
     function assume(bool condition) external pure;
-    function getCode(string calldata artifact) external view returns (bytes memory);
+    function getCode(string calldata path) external view returns (bytes memory);
     function warp(uint256 timestamp) external;
 }
 
@@ -15,14 +15,15 @@ abstract contract Symbolic {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     function _deployCoordinator() internal returns (ICoordinator) {
-        address models = _deploy("ModelRegistry.sol:ModelRegistry", "");
-        address nodes = _deploy("NodeRegistry.sol:NodeRegistry", abi.encode(7 days));
-        bytes memory arguments = abi.encode(models, nodes, 0, 0);
-        return ICoordinator(_deploy("EIP712Coordinator.sol:EIP712Coordinator", arguments));
+        address models = _deploy("ModelRegistry", "");
+        address nodes = _deploy("NodeRegistry", abi.encode(7 days));
+        return ICoordinator(_deploy("EIP712Coordinator", abi.encode(models, nodes, 0, 0)));
     }
 
-    function _deploy(string memory artifact, bytes memory arguments) internal returns (address deployed) {
-        bytes memory code = bytes.concat(vm.getCode(artifact), arguments);
+    /// @dev By path: by name halmos would look into the everyday build, which may be an old one.
+    function _deploy(string memory name, bytes memory arguments) internal returns (address deployed) {
+        string memory path = string.concat("cache/symbolic/", name, ".sol/", name, ".json");
+        bytes memory code = bytes.concat(vm.getCode(path), arguments);
         assembly ("memory-safe") {
             deployed := create(0, add(code, 0x20), mload(code))
         }
