@@ -10,7 +10,18 @@ from pydantic import Field
 from infernet.settings import AddressField, Section, read_toml
 
 Predeploy = Literal["suite", "multicall3", "weth"]
-Precompile = Literal["inference", "http", "llm", "vectors", "embeddings", "rag", "training", "proofs", "scheduler"]
+Precompile = Literal[
+    "inference",
+    "http",
+    "llm",
+    "vectors",
+    "embeddings",
+    "embeddings-recorded",
+    "rag",
+    "training",
+    "proofs",
+    "scheduler",
+]
 Wei = Annotated[int, Field(ge=0, lt=2**256)]
 _EVERYTHING_EXACT: tuple[Precompile, ...] = ("inference", "vectors", "embeddings", "scheduler")
 
@@ -29,8 +40,8 @@ class HttpEntry(Section):
     timeout_s: float = Field(default=5.0, gt=0, le=60)
 
 
-class LlmEntry(Section):
-    """A language model behind an OpenAI-compatible URL: the producer's own business as well."""
+class EndpointEntry(Section):
+    """A model behind an OpenAI-compatible URL: the producer's own business as well."""
 
     name: str
     url: str
@@ -63,7 +74,8 @@ class LayerSettings(Section):
     limits: dict[str, int] = Field(default_factory=dict)
     accounts: dict[AddressField, AccountEntry] = Field(default_factory=dict)
     http: HttpEntry = HttpEntry()
-    llm: tuple[LlmEntry, ...] = ()
+    llm: tuple[EndpointEntry, ...] = ()
+    embedder: tuple[EndpointEntry, ...] = ()
     training: TrainingEntry = TrainingEntry()
 
 
@@ -92,7 +104,8 @@ dev_accounts = true              # ten accounts with 10,000 ether each, whose ke
 # What stands in the first block: Infernet's contracts at the addresses that they have everywhere, and two usual ones.
 predeploys = ["suite", "multicall3", "weth"]
 
-# Also: "proofs" (needs the extra zk), "training", "http", "llm", "rag".
+# Also: "proofs" (needs the extra zk), "training", "http", "llm", "rag" (with vectors, embeddings and llm), and
+# "embeddings-recorded" in the place of "embeddings": it asks float models too, and blocks hold what they answered.
 precompiles = ["inference", "vectors", "embeddings", "scheduler"]
 
 # Models that stand in the first block: their folders, seen from this file.
@@ -122,4 +135,8 @@ timeout_s = 600.0
 # url = "http://127.0.0.1:8000/v1"
 # model = "name-of-the-engine"   # as the engine calls it
 # api_key_variable = "LLM_KEY"   # the environment variable that holds the key
+
+# [[embedder]]                   # float models for "embeddings-recorded", with the same keys
+# name = "small"                 # contracts call it by keccak256 of this
+# url = "http://127.0.0.1:8000/v1"
 """

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from infernet.app.deployment import SALT, plan_suite
+from infernet.app.layer_spcs import SYSTEM_CONTRACTS, build_spcs, describe_recorded
 from infernet.app.layer_training import train_for
 from infernet.chain.artifacts import load_artifact
 from infernet.chain.create2 import compute_create2_address
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.errors import NodeMisconfigured
-from infernet.layer_settings import LayerSettings, LlmEntry, TrainingEntry
+from infernet.layer_settings import LayerSettings, TrainingEntry
 from infernet.types import Address
 from infernet.vm.chain import Chain
 from infernet.vm.engine_thread import EngineThread
@@ -30,26 +29,13 @@ from infernet.vm.genesis import (
 )
 from infernet.vm.request import AccountOverride
 from infernet.vm.rpc.server import serve_chain
-from infernet.vm.spc.addresses import SCHEDULER, TENSOR_INFERENCE, TRAINING
+from infernet.vm.spc.addresses import TENSOR_INFERENCE
 from infernet.vm.spc.call import Spc
-from infernet.vm.spc.embeddings import Embeddings
-from infernet.vm.spc.engines import Engines
-from infernet.vm.spc.http import Http
-from infernet.vm.spc.llm import Llm
-from infernet.vm.spc.models.loaded import LoadedModels
 from infernet.vm.spc.models.publication import build_publication
-from infernet.vm.spc.openai import OpenAiEndpoint, OpenAiEngine
-from infernet.vm.spc.outbound import OutboundClient
 from infernet.vm.spc.prices import Limits, Prices
-from infernet.vm.spc.proofs import ProofVerifier
-from infernet.vm.spc.rag import Rag, SpcEmbedder, SpcRetriever
-from infernet.vm.spc.tensor import TensorInference
-from infernet.vm.spc.vectors.database import VectorDatabase
 from infernet.web import HttpServer
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
-SYSTEM_CONTRACTS = {"scheduler": ("Scheduler", SCHEDULER), "training": ("Training", TRAINING)}
-"""Precompiles in name: contracts that stand in the first block, since all they do the EVM can do."""
 T = TypeVar("T", Prices, Limits)
 
 
@@ -79,10 +65,11 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> L
         producer_key: of the account that the file names as producer; where it names none, everybody knows the key.
 
     Raises:
-        NodeMisconfigured: a price, a limit or a language model that cannot be; a package that is not installed.
+        NodeMisconfigured: a price, a limit or a language model that cannot be; a precompile without another that it
+            needs; a package that is not installed.
     """
     prices, limits = _choose("prices", Prices(), settings.prices), _choose("limits", Limits(), settings.limits)
-    spcs = _build_spcs(settings, prices, limits)
+    spcs = build_spcs(settings, prices, limits)
     genesis = Genesis(
         producer=_to_bytes(settings.producer) if settings.producer else DEV_PRODUCER,
         chain_id=settings.chain_id,
@@ -94,7 +81,7 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> L
         deployments=_build_deployments(settings),
         spcs=tuple(sorted(_to_bytes(spc.address) for spc in spcs)),
         spc_calls=tuple(_build_publications(settings)),
-        parameters={"prices": asdict(prices), "limits": asdict(limits)},
+        parameters={"prices": asdict(prices), "limits": asdict(limits), **describe_recorded(settings)},
     )
     training = settings.training if "training" in settings.precompiles else None
     return Layer(genesis, spcs, producer_key if settings.producer else DEV_PRODUCER_KEY, training)
@@ -109,7 +96,8 @@ async def run_layer(
     Args:
         path: of its file; None keeps it in memory.
         is_dev: with helpers for tests, and accounts whose keys everybody knows.
-        is_public: calls run no recorded precompiles, which cost the operator money or connections.
+        is_public: for an endpoint open to all: no `debug_` and `txpool_` methods, and calls run no recorded
+            precompiles, which cost the operator money or connections.
 
     Raises:
         NodeMisconfigured: the file holds another chain or is in use, or the port is.
@@ -125,7 +113,7 @@ async def run_layer(
             await engine.run(chain.mine)  # the first block is as old as its file says: the head's time is today's
         accounts = DEV_ACCOUNTS if is_dev else ()
         server = await stack.enter_async_context(
-            serve_chain(chain, engine, host, port, accounts=accounts, is_dev=is_dev)
+            serve_chain(chain, engine, host, port, accounts=accounts, is_dev=is_dev, is_public=is_public)
         )
         if layer.training is not None and layer.producer_key is not None:
             folder = None if path is None else path.with_name("training")
@@ -166,47 +154,9 @@ def _build_deployments(settings: LayerSettings) -> tuple[Deployment, ...]:
 
 def _build_publications(settings: LayerSettings) -> Iterator[SpcCallOfGenesis]:
     """The calls that bring the file's models into the first block."""
-    if settings.models and "inference" not in settings.precompiles:
-        raise NodeMisconfigured("layer.invalid", "models need the precompile 'inference': add it, or leave them out")
     for folder in settings.models:
         for data in build_publication(Path(folder)):
             yield SpcCallOfGenesis(_to_bytes(TENSOR_INFERENCE), data)
-
-
-def _build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tuple[Spc, ...]:
-    """Those that the file enables. Answers from texts are made of three of the others, enabled or not."""
-    loaded = LoadedModels()
-
-    @cache
-    def build(name: str) -> Spc:
-        if name == "inference":
-            return TensorInference(prices, limits, loaded)
-        if name == "embeddings":
-            return Embeddings(prices, limits, loaded)
-        if name == "proofs":
-            return ProofVerifier(prices, limits)
-        if name == "vectors":
-            return VectorDatabase(prices, limits)
-        if name == "http":
-            return Http(OutboundClient(timeout_s=settings.http.timeout_s), settings.http.hosts, prices, limits)
-        engines = Engines({entry.name: _build_engine(entry) for entry in settings.llm}, prices, limits)
-        if name == "llm":
-            return Llm(engines, prices)
-        return Rag(SpcEmbedder(build("embeddings")), SpcRetriever(build("vectors")), engines, prices, limits)
-
-    return tuple(build(name) for name in settings.precompiles if name not in SYSTEM_CONTRACTS)
-
-
-def _build_engine(entry: LlmEntry) -> OpenAiEngine:
-    key = None
-    if entry.api_key_variable is not None:
-        key = os.environ.get(entry.api_key_variable)
-        if not key:
-            raise NodeMisconfigured(
-                "layer.no_api_key", f"set {entry.api_key_variable} to the API key of {entry.name!r}"
-            )
-    client = OutboundClient(timeout_s=entry.timeout_s, allows=lambda address: True)
-    return OpenAiEngine(OpenAiEndpoint(client, entry.url, key), entry.model or entry.name)
 
 
 def _choose(name: str, default: T, chosen: dict[str, int]) -> T:

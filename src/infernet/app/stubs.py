@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
-from infernet.app.layer import SYSTEM_CONTRACTS, build_layer
+from infernet.app.layer import build_layer
+from infernet.app.layer_spcs import SYSTEM_CONTRACTS
 from infernet.chain.artifacts import load_artifact
 from infernet.layer_settings import LayerSettings
 from infernet.vm.stubs import serve_stubs

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Execution layers: chains whose precompiles run models.")
 LAYER_FILE = Path("layer.toml")
 
+PUBLIC_HELP = (
+    "For endpoints open to all: no debug_* and txpool_*, and calls run no recorded precompile (else 60 times a minute). "
+    "With or without it there are at most 1,000 connections, 1,000 requests in a batch, 5 MiB in a message, 10,000 logs "
+    "in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a reverse proxy's."
+)
+
 LayerFile = Annotated[
     Path | None, typer.Option("--layer", "-l", help="The layer's file; without it, a chain for development.")
 ]
@@ -51,9 +57,7 @@ def run_chain(
     ] = None,
     gas_limit: Annotated[int | None, typer.Option(help="Another block gas limit than the file's.", min=1)] = None,
     dev: Annotated[bool, typer.Option("--dev", help="Serve helpers for tests, and accounts with known keys.")] = False,
-    public: Annotated[
-        bool, typer.Option("--public", help="For endpoints open to all: eth_call runs no recorded precompile.")
-    ] = False,
+    public: Annotated[bool, typer.Option("--public", help=PUBLIC_HELP)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -62,6 +66,8 @@ def run_chain(
     changes = {"chain_id": chain_id, "block_time_s": block_time_s, "gas_limit": gas_limit}
     settings = settings.model_copy(update={key: value for key, value in changes.items() if value is not None})
     is_dev = dev or layer is None
+    if public and is_dev:
+        raise InvalidInput("layer.public", "--public needs a layer's file, and no --dev: everybody knows those keys")
     with contextlib.suppress(Interrupted):
         run(_run(settings, keystore, data, host, port, is_dev, public, None if quiet else as_json))
 

@@ -16,7 +16,7 @@ from infernet.vm.rpc.client import Client, Limits, Node
 from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher, build_refusal
 from infernet.vm.rpc.inbox import Inbox
-from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS
+from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS, PUBLIC_METHODS
 from infernet.vm.rpc.pace import Pace
 from infernet.vm.rpc.table import Method
 from infernet.vm.rpc.translation import translated
@@ -45,6 +45,7 @@ async def serve_chain(
     *,
     accounts: Sequence[DevAccount] = (),
     is_dev: bool = False,
+    is_public: bool = False,
     limits: Limits | None = None,
     origins: Sequence[str] = ANY_ORIGIN,
     max_body_bytes: int = MAX_BODY_BYTES,
@@ -57,6 +58,7 @@ async def serve_chain(
         port: 0 takes a free one; the server's `url` tells which.
         accounts: with which the node signs for its clients; none outside of development.
         is_dev: whether helpers for tests are served: time, mining on demand, writes to the state.
+        is_public: whether the methods are left out that make the node work hard or show what waits in the pool.
         origins: web pages that may ask (CORS); `*` is all of them.
 
     Raises:
@@ -78,7 +80,8 @@ async def serve_chain(
                 return await cast(Awaitable[object], method.answer(client, *params))
             return await engine.run(method.answer, client, *params)
 
-    dispatcher = Dispatcher(METHODS | DEVELOPMENT_METHODS if is_dev else METHODS, run)
+    methods = PUBLIC_METHODS if is_public else METHODS
+    dispatcher = Dispatcher(methods | DEVELOPMENT_METHODS if is_dev else methods, run)
     routes = _build_routes(dispatcher, node, engine, origins, max_body_bytes)
     application = build_application(routes, origins=origins)
     running = [asyncio.create_task(part, name="chain") for part in (inbox.run(), pace.run())]

@@ -8,6 +8,8 @@ METHODS: dict[str, Method] = {
     for group in (blocks, calls, fees, infernet, logs, node, pool, sending, state, tracing)
     for name, method in group.methods.items()
 }
+PUBLIC_METHODS = {name: METHODS[name] for name in METHODS.keys() - pool.methods.keys() - tracing.methods.keys()}
+"""Those of an endpoint open to all: without `debug_` and `txpool_`."""
 DEVELOPMENT_METHODS: dict[str, Method] = {**dev.methods, **reorg.methods}
 
-__all__ = ["DEVELOPMENT_METHODS", "METHODS"]
+__all__ = ["DEVELOPMENT_METHODS", "METHODS", "PUBLIC_METHODS"]
