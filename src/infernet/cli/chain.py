@@ -25,9 +25,9 @@ app = typer.Typer(no_args_is_help=True, help="Execution layers: chains whose pre
 LAYER_FILE = Path("layer.toml")
 
 PUBLIC_HELP = (
-    "For endpoints open to all: no debug_* and txpool_*, and calls run no recorded precompile (else 60 times a minute). "
-    "With or without it there are at most 1,000 connections, 1,000 requests in a batch, 5 MiB in a message, 10,000 logs "
-    "in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a reverse proxy's."
+    "For endpoints open to all: no debug_* and txpool_*, and calls run no recorded precompile (else 60 times a "
+    "minute). With or without it there are at most 1,000 connections, 1,000 requests in a batch, 5 MiB in a message, "
+    "10,000 logs in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a reverse proxy's."
 )
 
 LayerFile = Annotated[
