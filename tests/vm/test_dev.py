@@ -215,15 +215,6 @@ def test_blocks_can_stand_apart_by_a_step(chain: Chain, clock: Clock) -> None:
     assert chain.dev.mine()[0].timestamp == NOW + 100
 
 
-def test_what_is_pending_follows_writes_to_the_state(chain: Chain) -> None:
-    counter = deploy(chain, COUNTER)
-    chain.dev.automine = False
-    chain.submit(sign(chain, counter).raw)
-    assert chain.state("pending").storage(counter, bytes(32))[-1] == 1
-    chain.dev.set_storage(counter, bytes(32), (41).to_bytes(32, "big"))
-    assert chain.state("pending").storage(counter, bytes(32))[-1] == 42
-
-
 def test_the_next_base_fee_can_be_chosen(chain: Chain) -> None:
     chain.dev.set_next_base_fee(3 * GWEI)
     with pytest.raises(TxRejected, match="less than block base fee"):

@@ -24,6 +24,7 @@ from infernet.vm.genesis import DEV_PRODUCER_KEY, Genesis
 from infernet.vm.ledger import Ledger
 from infernet.vm.next_block import compute_base_fee
 from infernet.vm.osaka.engine import OsakaEngine
+from infernet.vm.pending import Pending
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.request import (
     AccountOverride,
@@ -36,7 +37,7 @@ from infernet.vm.request import (
 )
 from infernet.vm.rlp import RlpError
 from infernet.vm.spc.call import Spc
-from infernet.vm.spc.host import Answers, Unanswered
+from infernet.vm.spc.host import Answers
 from infernet.vm.trace import Tracer
 from infernet.vm.transaction import FEE_MARKET, Access, Transaction, TransactionInvalid, sign_transaction
 
@@ -97,9 +98,9 @@ class Chain:
             engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s
         )
         self.pool = Pool(self._read_nonce)
+        self._pending = Pending(self._executor, self.pool)
         self._listeners = Listeners()
         self._clock = clock
-        self._pending: tuple[tuple[State, int, int], Proposal] | None = None
         self.dev = DevControls(self, 0 if producer_key is None else genesis.block_time_s)
 
     @property
@@ -126,7 +127,7 @@ class Chain:
 
     def pending_block(self) -> Block:
         """What the next block would be now."""
-        return self._propose_pending().block
+        return self._pending.read_block(self.ledger.parent, self.dev.chosen, self._build_env)
 
     def transaction(self, tx_hash: bytes) -> MinedTransaction | None:
         return self.ledger.transaction(tx_hash)
@@ -379,7 +380,7 @@ class Chain:
         if at == "pending":
             if not self.pool.pending:
                 return self.ledger.head_state, self._build_env()
-            return self._propose_pending().state, self._build_env()
+            return self._pending.read_state(self.ledger.parent, self.dev.chosen, self._build_env), self._build_env()
         if isinstance(at, bytes):
             block = self.block_by_hash(at)
             if block is None:
@@ -388,11 +389,3 @@ class Chain:
         if self.block_by_number(at) is None:
             raise StateUnavailable("state.unknown_block", "header not found")
         return self.ledger.state(at), self._calls.describe(at)
-
-    def _propose_pending(self) -> Proposal:
-        """Recorded precompiles are not run for it: what they cost is paid once, in the block."""
-        key = (self.ledger.head_state, self.pool.version, self.next_base_fee)
-        if self._pending is None or self._pending[0] != key:
-            proposal = self._executor.prepare_proposal(self.ledger.parent, self._build_env(), self.pool, Unanswered())
-            self._pending = (key, proposal)
-        return self._pending[1]

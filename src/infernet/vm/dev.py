@@ -75,6 +75,11 @@ class DevControls:
         self._offset_s += seconds
         return self._offset_s
 
+    @property
+    def chosen(self) -> tuple[int | None, ...]:
+        """All that was set for blocks to come."""
+        return self.next_base_fee, self.timestamp_step_s, self._next_timestamp, self._offset_s
+
     def choose_timestamp(self, now: int) -> int:
         """Of the next block."""
         if self._next_timestamp is not None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
-import structlog
-
-from infernet.errors import InfernetError, InvalidInput
+from infernet.errors import InvalidInput
 from infernet.vm.block import Block, Header, SpcRecord, compute_bloom, compute_records_hash, encode_receipt
-from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, OpenBlock, State, TransactionRefused
-from infernet.vm.fault import describe_fault
+from infernet.vm.draft import Draft
+from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, State, TransactionRefused
 from infernet.vm.merkle import compute_ordered_root
 from infernet.vm.next_block import Parent, build_env, build_header
 from infernet.vm.pool import Chosen, Pool
@@ -19,8 +16,6 @@ from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
 from infernet.vm.transaction import Transaction
 
-log = structlog.get_logger()
-_LEAST_GAS = 21_000
 _MAX_TIMESTAMP = 2**40
 
 
@@ -80,14 +75,26 @@ class Executor:
         self, parent: Parent, env: BlockEnv, pool: Pool | Chosen, answers: Answers | None = None
     ) -> Proposal:
         """A block of what waits, as much as fits."""
+        draft = self.open_draft(parent, env, answers)
+        self.fill(draft, pool)
+        return self.close(draft)
+
+    def open_draft(self, parent: Parent, env: BlockEnv, answers: Answers | None = None) -> Draft:
+        """A block with what the chain's rules ask of its producer, and nothing else yet."""
         host = self.open_host(answers)
-        open_block = self._engine.begin(parent.state, env, host)
+        draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host))
         duty = self._find_duty(parent.state, env)
-        taken: list[tuple[Transaction, Executed]] = []
         if duty is not None:
-            taken.append((duty, open_block.execute(duty)))
-        refused = self._fill(open_block, env, pool, taken)
-        return self._close(env, parent, open_block, host, taken, refused)
+            draft.execute(duty)
+        return draft
+
+    def fill(self, draft: Draft, pool: Pool | Chosen) -> bool:
+        """As `Draft.fill`."""
+        return draft.fill(pool, self._budget_s, self._limit_s)
+
+    def close(self, draft: Draft) -> Proposal:
+        """The block as it stands."""
+        return _close(draft, tuple(draft.host.records))
 
     def process_proposal(self, parent: Parent, block: Block) -> Proposal:
         """Execute a block of another producer again.
@@ -102,12 +109,11 @@ class Executor:
             raise _reject(block, f"timestamp {timestamp} is not after its parent's {parent.block.timestamp}")
         answers = Replayed(block.records)
         host = self.open_host(answers)
-        open_block = self._engine.begin(parent.state, env, host)
+        draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host))
         self._check_duty(block, self._find_duty(parent.state, env))
-        taken = []
         for index, transaction in enumerate(block.transactions):
             try:
-                taken.append((transaction, open_block.execute(transaction)))
+                draft.execute(transaction)
             except TransactionRefused as error:
                 raise _reject(block, f"transaction {index} is not possible: {error}") from None
             except RecordMismatch as error:
@@ -116,62 +122,9 @@ class Executor:
             answers.finish()
         except RecordMismatch as error:
             raise _reject(block, str(error)) from None
-        proposal = self._close(env, parent, open_block, host, taken, (), records=block.records)
+        proposal = _close(draft, block.records)
         _compare(block, proposal.block.header, tuple(Header.__dataclass_fields__))
         return proposal
-
-    def _fill(
-        self, block: OpenBlock, env: BlockEnv, pool: Pool | Chosen, taken: list[tuple[Transaction, Executed]]
-    ) -> tuple[Transaction, ...]:
-        deadline = perf_counter() + self._budget_s
-        skipped: set[bytes] = set()
-        refused: list[Transaction] = []
-        for transaction in pool.select(env.base_fee, skipped):
-            room = env.gas_limit - block.gas_used
-            if room < _LEAST_GAS or perf_counter() > deadline:
-                break
-            if transaction.gas > room:
-                skipped.add(transaction.sender)
-                continue
-            done = _try(block, transaction, self._limit_s)
-            if done is None:
-                refused.append(transaction)
-                skipped.add(transaction.sender)
-            else:
-                taken.append((transaction, done))
-        return tuple(refused)
-
-    def _close(
-        self,
-        env: BlockEnv,
-        parent: Parent,
-        open_block: OpenBlock,
-        host: SpcHost,
-        taken: Sequence[tuple[Transaction, Executed]],
-        refused: tuple[Transaction, ...],
-        records: tuple[SpcRecord, ...] | None = None,
-    ) -> Proposal:
-        state, changes = open_block.finish()
-        records = tuple(host.records) if records is None else records
-        receipts, blooms, gas_used = [], 0, 0
-        for transaction, done in taken:
-            gas_used += done.gas_used
-            bloom = compute_bloom([(entry.address, entry.topics) for entry in done.logs])
-            blooms |= int.from_bytes(bloom, "big")
-            logs = [(entry.address, entry.topics, entry.data) for entry in done.logs]
-            receipts.append(encode_receipt(transaction.type, done.succeeded, gas_used, bloom, logs))
-        header = replace(
-            build_header(env, parent),
-            state_root=state.root,
-            transactions_root=compute_ordered_root([transaction.raw for transaction, _ in taken]),
-            receipts_root=compute_ordered_root(receipts),
-            bloom=blooms.to_bytes(256, "big"),
-            gas_used=gas_used,
-            extra_data=compute_records_hash(records),
-        )
-        block = Block(header, tuple(transaction for transaction, _ in taken), records)
-        executed = tuple(done for _, done in taken)
-        return Proposal(block, executed, state, changes, host.blobs.added, refused)
 
     def _check_duty(self, block: Block, duty: Transaction | None) -> None:
         if duty is None:
@@ -182,18 +135,27 @@ class Executor:
             raise _reject(block, "calls are due, and its first transaction is not the one that makes them")
 
 
-def _try(block: OpenBlock, transaction: Transaction, limit_s: float) -> Executed | None:
-    """None where it is not possible, takes too long, or breaks the engine: others must go on."""
-    try:
-        return block.execute(transaction, limit_s=limit_s)
-    except TransactionRefused as error:
-        log.info("transaction.refused", tx="0x" + transaction.hash.hex(), reason=str(error))
-        return None
-    except InfernetError:
-        raise
-    except Exception as error:  # noqa: BLE001
-        log.error("transaction.broke_the_engine", tx="0x" + transaction.hash.hex(), **describe_fault(error))
-        return None
+def _close(draft: Draft, records: tuple[SpcRecord, ...]) -> Proposal:
+    state, changes = draft.block.finish()
+    receipts, blooms, gas_used = [], 0, 0
+    for transaction, done in draft.taken:
+        gas_used += done.gas_used
+        bloom = compute_bloom([(entry.address, entry.topics) for entry in done.logs])
+        blooms |= int.from_bytes(bloom, "big")
+        logs = [(entry.address, entry.topics, entry.data) for entry in done.logs]
+        receipts.append(encode_receipt(transaction.type, done.succeeded, gas_used, bloom, logs))
+    header = replace(
+        build_header(draft.env, draft.parent),
+        state_root=state.root,
+        transactions_root=compute_ordered_root([transaction.raw for transaction, _ in draft.taken]),
+        receipts_root=compute_ordered_root(receipts),
+        bloom=blooms.to_bytes(256, "big"),
+        gas_used=gas_used,
+        extra_data=compute_records_hash(records),
+    )
+    block = Block(header, tuple(transaction for transaction, _ in draft.taken), records)
+    executed = tuple(done for _, done in draft.taken)
+    return Proposal(block, executed, state, changes, draft.host.blobs.added, tuple(draft.refused))
 
 
 def _compare(block: Block, ours: Header, names: Sequence[str]) -> None:

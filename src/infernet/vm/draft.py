@@ -1,0 +1,93 @@
+"""A block while it is filled from what waits."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import structlog
+
+from infernet.errors import InfernetError
+from infernet.vm.engine import BlockEnv, Executed, OpenBlock, State, TransactionRefused
+from infernet.vm.fault import describe_fault
+from infernet.vm.next_block import Parent
+from infernet.vm.pool import Chosen, Pool
+from infernet.vm.spc.host import SpcHost
+from infernet.vm.transaction import Transaction
+
+log = structlog.get_logger()
+_LEAST_GAS = 21_000
+
+
+class Draft:
+    """It can be looked at, and then filled further when more has come: what stands in it is not executed again.
+
+    Attributes:
+        taken: transactions, and what each did.
+        refused: those that turned out not to be possible.
+    """
+
+    def __init__(self, parent: Parent, env: BlockEnv, host: SpcHost, block: OpenBlock) -> None:
+        self.parent, self.env, self.host, self.block = parent, env, host, block
+        self.taken: list[tuple[Transaction, Executed]] = []
+        self.refused: list[Transaction] = []
+        self._seen: list[tuple[Transaction, bool]] = []
+        self._state: State | None = None
+
+    def read_state(self) -> State:
+        """After what stands in it now."""
+        if self._state is None:
+            self._state, _ = self.block.finish()
+        return self._state
+
+    def execute(self, transaction: Transaction) -> None:
+        """Take this one in, which must be possible."""
+        self.taken.append((transaction, self.block.execute(transaction)))
+
+    def fill(self, pool: Pool | Chosen, budget_s: float, limit_s: float) -> bool:
+        """Take in as much as fits.
+
+        Args:
+            budget_s: after so many seconds no more is taken.
+            limit_s: a transaction that takes longer is left out.
+
+        Returns:
+            False where the pool has another order by now than what stands here: begin anew.
+        """
+        deadline = perf_counter() + budget_s
+        skipped: set[bytes] = set()
+        place = 0
+        for place, transaction in enumerate(pool.select(self.env.base_fee, skipped), 1):
+            if place > len(self._seen):
+                room = self.env.gas_limit - self.block.gas_used
+                if room < _LEAST_GAS or perf_counter() > deadline:
+                    return True
+                self._seen.append((transaction, transaction.gas <= room and self._take(transaction, limit_s)))
+            seen, is_taken = self._seen[place - 1]
+            if seen.hash != transaction.hash:
+                return False
+            if not is_taken:
+                skipped.add(transaction.sender)
+        return place == len(self._seen)
+
+    def _take(self, transaction: Transaction, limit_s: float) -> bool:
+        done = _try(self.block, transaction, limit_s)
+        if done is None:
+            self.refused.append(transaction)
+            return False
+        self.taken.append((transaction, done))
+        self._state = None
+        return True
+
+
+def _try(block: OpenBlock, transaction: Transaction, limit_s: float) -> Executed | None:
+    """None where it is not possible, takes too long, or breaks the engine: others must go on."""
+    try:
+        return block.execute(transaction, limit_s=limit_s)
+    except TransactionRefused as error:
+        log.info("transaction.refused", tx="0x" + transaction.hash.hex(), reason=str(error))
+        return None
+    except InfernetError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        log.error("transaction.broke_the_engine", tx="0x" + transaction.hash.hex(), **describe_fault(error))
+        return None
