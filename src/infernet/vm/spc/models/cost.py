@@ -30,7 +30,10 @@ class GraphCost:
         """
         cost = self._known.get(extent)
         if cost is None:
-            cost = self._known[extent] = sum(map(compute_node_cost, self._skeleton.infer(extent)))
+            costs = [compute_node_cost(node) for node in self._skeleton.infer(extent)]
+            if min(costs, default=0) < 0:
+                raise InvalidInput("graph.cost", "an operator's attributes make no sense")
+            cost = self._known[extent] = sum(costs)
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         if cost > limit:

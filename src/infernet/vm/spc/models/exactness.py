@@ -91,4 +91,7 @@ def _is_positive(name: str, constants: Constants, makers: Mapping[str, Any]) -> 
 
 def _read_constants(model: Any) -> dict[str, NDArray[Any]]:
     onnx = import_onnx()
-    return {name: onnx.numpy_helper.to_array(tensor) for name, tensor in list_tensors(model)}
+    try:
+        return {name: onnx.numpy_helper.to_array(tensor) for name, tensor in list_tensors(model)}
+    except Exception as error:  # of a tensor whose bytes are not those of its shape and type
+        raise InvalidInput("graph.unreadable", "a tensor does not hold what it says") from error

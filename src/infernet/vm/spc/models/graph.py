@@ -44,9 +44,8 @@ class Skeleton:
 
     def read_types(self) -> dict[str, Any]:
         """The numpy dtype of each value of the graph. Raises as `infer` does."""
-        onnx = import_onnx()
         _, types = _read_values(_infer_shapes(self._model, 1))
-        return {name: onnx.helper.tensor_dtype_to_np_dtype(kind) for name, kind in types.items()}
+        return {name: _read_dtype(name, kind) for name, kind in types.items()}
 
 
 def import_onnx() -> Any:
@@ -189,8 +188,9 @@ def _read_values(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, int]
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         tensor = value.type.tensor_type
         types[value.name] = tensor.elem_type
-        if tensor.HasField("shape") and all(extent.HasField("dim_value") for extent in tensor.shape.dim):
-            shapes[value.name] = tuple(extent.dim_value for extent in tensor.shape.dim)
+        extents = [extent.dim_value if extent.HasField("dim_value") else -1 for extent in tensor.shape.dim]
+        if tensor.HasField("shape") and all(extent >= 0 for extent in extents):
+            shapes[value.name] = tuple(extents)
     for name, tensor in list_tensors(model):
         shapes[name], types[name] = tuple(tensor.dims), tensor.data_type
     return shapes, types
@@ -202,7 +202,7 @@ def _build_node(node: Any, shapes: Shapes, types: Mapping[str, int]) -> Node:
     unknown = [name for name in names if name not in shapes]
     if unknown:
         raise InvalidInput("graph.shape", f"the shape of {unknown[0]} depends on values: it must not")
-    kind = onnx.helper.tensor_dtype_to_np_dtype(types[node.output[0]]).kind
+    kind = _read_dtype(node.output[0], types[node.output[0]]).kind
     return Node(
         node.op_type,
         tuple(shapes[name] for name in node.input),
@@ -210,3 +210,10 @@ def _build_node(node: Any, shapes: Shapes, types: Mapping[str, int]) -> Node:
         {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute},
         kind in "iu",
     )
+
+
+def _read_dtype(name: str, kind: int) -> Any:
+    try:
+        return import_onnx().helper.tensor_dtype_to_np_dtype(kind)
+    except KeyError:
+        raise InvalidInput("graph.shape", f"the type of {name} is not known") from None

@@ -68,7 +68,7 @@ def load_model(manifest: Manifest, content: bytes, skeleton: Skeleton) -> Loaded
 class LoadedModels:
     """Sessions by manifest hash, up to a number of models and a size in bytes."""
 
-    def __init__(self, max_models: int = 128, max_bytes: int = 1 << 29) -> None:
+    def __init__(self, max_models: int = 512, max_bytes: int = 1 << 29) -> None:
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._models: OrderedDict[bytes, LoadedModel] = OrderedDict()
