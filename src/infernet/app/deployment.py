@@ -7,16 +7,18 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infernet.chain.artifacts import load_artifact
 from infernet.chain.create2 import PROXY, compute_create2_address, encode_create2
-from infernet.chain.rpc import RpcChain
 from infernet.chain.sending import Message, submit, wait_for_receipt
 from infernet.errors import JobRejected, NodeMisconfigured
 from infernet.ports import Signer
 from infernet.protocol.hashing import ZERO_ADDRESS, keccak
 from infernet.types import Address, ChainId, Gas, Hash32
+
+if TYPE_CHECKING:  # a layer's first block is planned here too, and needs no client
+    from infernet.chain.rpc import RpcChain
 
 SALT: Hash32 = keccak(b"infernet.suite.1")
 UNBONDING_DELAY_S = 7 * 24 * 3600

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from infernet.app.deployment import SALT, plan_suite
 from infernet.app.layer_spcs import SYSTEM_CONTRACTS, build_spcs, describe_recorded
-from infernet.app.layer_training import train_for
 from infernet.chain.artifacts import load_artifact
 from infernet.chain.create2 import compute_create2_address
 from infernet.chain.local import DEV_ACCOUNTS
@@ -116,6 +115,8 @@ async def run_layer(
             serve_chain(chain, engine, host, port, accounts=accounts, is_dev=is_dev, is_public=is_public)
         )
         if layer.training is not None and layer.producer_key is not None:
+            from infernet.app.layer_training import train_for  # noqa: PLC0415  (with the workflows: heavy)
+
             folder = None if path is None else path.with_name("training")
             await stack.enter_async_context(train_for(chain, engine, folder, layer.training))
         yield RunningLayer(chain, engine, server)

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import cache
 
 from infernet.errors import NodeMisconfigured
-from infernet.layer_settings import EndpointEntry, LayerSettings
+from infernet.layer_settings import LayerSettings
 from infernet.vm.spc.addresses import SCHEDULER, TRAINING
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.embeddings import Embeddings
-from infernet.vm.spc.engines import Engines
-from infernet.vm.spc.http import Http
-from infernet.vm.spc.llm import Llm
 from infernet.vm.spc.models.loaded import LoadedModels
-from infernet.vm.spc.openai import OpenAiEndpoint, OpenAiEngine
-from infernet.vm.spc.outbound import OutboundClient
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.proofs import ProofVerifier
-from infernet.vm.spc.rag import Rag, SpcEmbedder, SpcRetriever
-from infernet.vm.spc.recorded_embeddings import OpenAiEmbedder, RecordedEmbeddings
 from infernet.vm.spc.tensor import TensorInference
 from infernet.vm.spc.vectors.database import VectorDatabase
 
@@ -46,22 +38,24 @@ def build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tuple
             return TensorInference(prices, limits, loaded)
         if name == "embeddings":
             return Embeddings(prices, limits, loaded)
-        if name == RECORDED_EMBEDDINGS:
-            embedders = {entry.name: OpenAiEmbedder(*_open_endpoint(entry)) for entry in settings.embedder}
-            exact = build("embeddings") if "inference" in settings.precompiles else None
-            return RecordedEmbeddings(exact, embedders, prices, limits)
         if name == "proofs":
             return ProofVerifier(prices, limits)
         if name == "vectors":
             return VectorDatabase(prices, limits)
+        return build_recorded(name)
+
+    def build_recorded(name: str) -> Spc:
+        from infernet.app import layer_recorded as recorded  # noqa: PLC0415  (with an HTTP client: heavy)
+
         if name == "http":
-            return Http(OutboundClient(timeout_s=settings.http.timeout_s), settings.http.hosts, prices, limits)
-        engines = Engines({entry.name: OpenAiEngine(*_open_endpoint(entry)) for entry in settings.llm}, prices, limits)
+            return recorded.build_http(settings, prices, limits)
         if name == "llm":
-            return Llm(engines, prices)
-        return Rag(
-            SpcEmbedder(build(_find_embeddings(settings))), SpcRetriever(build("vectors")), engines, prices, limits
-        )
+            return recorded.build_llm(settings, prices, limits)
+        if name == RECORDED_EMBEDDINGS:
+            exact = build("embeddings") if "inference" in settings.precompiles else None
+            return recorded.build_embeddings(settings, exact, prices, limits)
+        embeddings = build(_find_embeddings(settings))
+        return recorded.build_rag(settings, embeddings, build("vectors"), prices, limits)
 
     return tuple(build(name) for name in settings.precompiles if name not in SYSTEM_CONTRACTS)
 
@@ -92,15 +86,3 @@ def _check(settings: LayerSettings) -> None:
 
 def _find_embeddings(settings: LayerSettings) -> str:
     return next((name for name in _EMBEDDINGS if name in settings.precompiles), "embeddings")
-
-
-def _open_endpoint(entry: EndpointEntry) -> tuple[OpenAiEndpoint, str]:
-    key = None
-    if entry.api_key_variable is not None:
-        key = os.environ.get(entry.api_key_variable)
-        if not key:
-            raise NodeMisconfigured(
-                "layer.no_api_key", f"set {entry.api_key_variable} to the API key of {entry.name!r}"
-            )
-    client = OutboundClient(timeout_s=entry.timeout_s, allows=lambda address: True)
-    return OpenAiEndpoint(client, entry.url, key), entry.model or entry.name

@@ -16,7 +16,7 @@ from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods
 from infernet.vm.spc.files import Files
-from infernet.vm.spc.models.graph import import_onnx
+from infernet.vm.spc.models.installed import check_onnx
 from infernet.vm.spc.models.loaded import LoadedModel, LoadedModels
 from infernet.vm.spc.models.shelf import Shelf
 from infernet.vm.spc.prices import Limits, Prices
@@ -48,7 +48,7 @@ class Embeddings:
     recorded = False
 
     def __init__(self, prices: Prices, limits: Limits, loaded: LoadedModels | None = None) -> None:
-        import_onnx()
+        check_onnx()
         self._prices = prices
         self._limits = limits
         self._loaded = LoadedModels() if loaded is None else loaded
