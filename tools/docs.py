@@ -20,6 +20,7 @@ from docs_cli import render_commands
 from docs_deployment import EXAMPLE, place_coordinator, render_addresses
 from docs_errors import render_codes, render_outcomes
 from docs_gas import render_verifier_gas
+from docs_layer import render_layer_file, render_limits, render_precompiles, render_prices
 from docs_make import render_targets
 from docs_manifest import render_manifest, render_tensor
 from docs_reference import list_pages, render_terms
@@ -29,9 +30,13 @@ ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
 BLOCKS: dict[str, Callable[[], str]] = {
     "job-outcomes": render_outcomes,
+    "layer-file": render_layer_file,
     "make-targets": render_targets,
     "manifest": render_manifest,
     "manifest-tensor": render_tensor,
+    "precompile-limits": render_limits,
+    "precompile-prices": render_prices,
+    "precompiles": render_precompiles,
     "routes": render_routes,
     "settings": render_settings,
     "terms": render_terms,

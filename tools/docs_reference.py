@@ -23,6 +23,8 @@ VERIFIERS = (
     "SealedQuorumVerifier",
 )
 SYSTEM = ("Scheduler", "Training")
+PRECOMPILES = ("ITensorInference", "IVectorDatabase", "IProofVerifier", "IHttp", "ILlm", "IRag")
+LIBRARIES = ("Inference", "Vectors", "Embeddings", "Proofs")
 CONSUMERS = (
     "BaseConsumer",
     "CallbackConsumer",
@@ -39,7 +41,7 @@ INDEX = {
     "To inherit": CONSUMERS,
     "Verifiers": ("IVerifier", *VERIFIERS),
     "Structs and libraries": ("Subscription", "Tensors", "LazyOutput"),
-    "Execution layer": (*SYSTEM, "Scheduled", "TrainingConsumer", "IHttp", "ILlm"),
+    "Execution layer": (*SYSTEM, "Scheduled", "TrainingConsumer", *PRECOMPILES, *LIBRARIES),
     "For tests": ("InfernetTest", "SpcTest"),
 }
 

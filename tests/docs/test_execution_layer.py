@@ -1,0 +1,103 @@
+"""The page of the execution layer: what it tells a reader to do is done, in its order, with the installed command."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from documents import FENCE, Block, Compiled, list_blocks, read_page
+
+PAGE = "docs/execution-layer.md"
+SHOWN = "http://127.0.0.1:8545"
+VERIFIED = re.compile(r"verified up to block (\d+): every root is the same")
+COMMANDS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@dataclass
+class Reader:
+    """Somebody who follows the page in a folder of their own."""
+
+    folder: Path
+    rpc_url: str = ""
+
+    def run(self, command: list[str]) -> str:
+        words = [word.replace(SHOWN, self.rpc_url) for word in command]
+        environment = {**os.environ, "PATH": COMMANDS}
+        done = subprocess.run(
+            words, check=False, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == 0, f"{shlex.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def run_python(self, block: Block) -> None:
+        printed = self.run([sys.executable, "-c", block.text.replace(SHOWN, self.rpc_url)])
+        assert block.output is None or printed.strip() == block.output.strip(), str(block)
+
+    def edit(self, block: Block) -> None:
+        """Give the key of the block's one line its value in the layer's file."""
+        path, line = self.folder / "layer.toml", block.text.strip()
+        key = line.partition(" ")[0]
+        text, count = re.subn(rf"^{key} = .*$", line, path.read_text(), flags=re.MULTILINE)
+        assert count == 1, line
+        path.write_text(text)
+
+    @contextmanager
+    def keep_running(self, command: str) -> Iterator[None]:
+        """The chain while the context is open, on a free port."""
+        words = [*shlex.split(command), "--port", "0", "--json"]
+        environment = {**os.environ, "PATH": COMMANDS}
+        with subprocess.Popen(words, cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                self.rpc_url = json.loads(process.stdout.readline())["rpcUrl"]
+                yield
+            finally:
+                process.terminate()
+
+
+def list_steps() -> list[Block]:
+    """What a reader does with the layer, in the page's order; the generated file is what the first command writes."""
+    blocks = [block for language in ("python", "sh", "toml") for block in list_blocks(language) if block.page == PAGE]
+    steps = [block for block in blocks if block.info.endswith(" layer") and "predeploys" not in block.text]
+    return sorted(steps, key=lambda block: block.number)
+
+
+@pytest.mark.chain
+@pytest.mark.e2e
+def test_the_page_of_the_execution_layer_does_what_it_shows(compiled: Compiled, tmp_path: Path) -> None:
+    assert compiled.returncode == 0, compiled.said
+    (tmp_path / "contracts").symlink_to(compiled.folder / "contracts")
+    reader, steps = Reader(tmp_path), list_steps()
+    start = next(number for number, step in enumerate(steps) if "infernet chain run" in step.text)
+    for step in steps[:start]:
+        _do(reader, step)
+    with reader.keep_running(steps[start].text):
+        said = "".join(_do(reader, step) for step in steps[start + 1 :])
+    verified = [int(number) for number in VERIFIED.findall(said)]
+    assert len(verified) == 2
+    assert min(verified) >= 4
+
+
+def test_what_the_page_shows_of_a_follower_is_what_a_follower_says() -> None:
+    shown = [fence["text"] for fence in FENCE.finditer(read_page(PAGE)) if fence["info"] == "text"]
+    assert any(VERIFIED.fullmatch(text.strip()) for text in shown)
+
+
+def _do(reader: Reader, step: Block) -> str:
+    """One block of the page; what its commands printed."""
+    if step.info.startswith("toml"):
+        reader.edit(step)
+    elif step.info.startswith("python"):
+        reader.run_python(step)
+    else:
+        return "".join(reader.run(shlex.split(line)) for line in step.text.splitlines())
+    return ""
