@@ -4,8 +4,9 @@ Left out are those whose results are random, those that hold graphs of their own
 whose results have a shape that depends on values: with the shapes of the inputs all shapes are known, and with them
 time and memory.
 
-A cost counts multiply-accumulates. One element that an operator makes counts as 16 of them where it is computed, as 4
-where it is moved; an operator counts as 8,192, whatever it does.
+A cost counts multiply-accumulates. One element that an operator makes counts as 16 of them where it is computed, as 8
+where it is moved, as 64 where it is moved from afar, as 128 where it takes a slow function; an operator in itself
+counts as 8,192.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 _OPERATOR = 8_192
-_COMPUTED, _MOVED, _SLOW = 16, 4, 8
+_COMPUTED, _MOVED, _SCATTERED, _SLOW = 16, 8, 64, 128
+_INTEGER_PRODUCT = 8
 ML_DOMAIN = "ai.onnx.ml"
 
 
@@ -48,12 +50,26 @@ def _moved(node: Node) -> int:
     return _MOVED * (_count(node.outputs) + 1)
 
 
+def _scattered(node: Node) -> int:
+    return _SCATTERED * (_count(node.outputs) + 1)
+
+
+def _slow(node: Node) -> int:
+    return _SLOW * _count(node.outputs)
+
+
+def _sorted(node: Node) -> int:
+    """Of k kept elements: each element of the input is compared with the logarithm of k others."""
+    kept: int = node.outputs[0][node.attributes.get("axis", -1)]
+    return _count(node.inputs[:1]) * (_COMPUTED + _SCATTERED * kept.bit_length()) + _computed(node)
+
+
 def _reduced(node: Node) -> int:
     return _COMPUTED * (_count(node.inputs) + _count(node.outputs))
 
 
 def _multiplied(node: Node) -> int:
-    weight = _SLOW if node.is_integer and node.operator == "MatMul" else 1
+    weight = _INTEGER_PRODUCT if node.is_integer and node.operator == "MatMul" else 1
     return prod(node.outputs[0]) * max(node.inputs[0][-1:], default=1) * weight + _computed(node)
 
 
@@ -88,13 +104,13 @@ def _table(names: str, cost: Cost) -> dict[str, Cost]:
 
 
 INTEGER_OPERATORS: Mapping[str, Cost] = MappingProxyType(
-    _table("Abs Add And Cast Clip Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Neg Not", _computed)
-    | _table("Or Relu Sign Sub Where Xor", _computed)
-    | _table("Concat Constant Expand Flatten Gather Identity Reshape Slice Split Squeeze Tile", _moved)
-    | _table("Transpose Unsqueeze", _moved)
-    | _table("ArgMax ArgMin CumSum ReduceMax ReduceMin ReduceSum TopK", _reduced)
+    _table("Abs Add And Cast Clip Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mul Neg Not", _computed)
+    | _table("Or Relu Sign Sub Tile Where Xor", _computed)
+    | _table("Concat Constant Expand Flatten Identity Reshape Slice Split Squeeze Unsqueeze", _moved)
+    | _table("Gather Transpose", _scattered)
+    | _table("ArgMax ArgMin CumSum ReduceMax ReduceMin ReduceSum", _reduced)
     | _table("MatMul MatMulInteger QLinearMatMul", _multiplied)
-    | {"ConvInteger": _convolved(1), "QLinearConv": _convolved(3), "MaxPool": _pooled}
+    | {"ConvInteger": _convolved(1), "QLinearConv": _convolved(3), "MaxPool": _pooled, "Mod": _slow, "TopK": _sorted}
 )
 """Bit for bit the same on every machine, under the conditions of `exactness`."""
 
@@ -103,8 +119,9 @@ OPERATORS: Mapping[str, Cost] = MappingProxyType(
     | _table(
         "BatchNormalization Ceil DequantizeLinear Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu", _computed
     )
-    | _table("Log PRelu Pow QuantizeLinear Reciprocal Round Selu Sigmoid Softplus Softsign Sqrt Tanh", _computed)
-    | _table("DepthToSpace Pad SpaceToDepth", _moved)
+    | _table("Log PRelu QuantizeLinear Reciprocal Round Selu Sigmoid Softsign Sqrt Tanh", _computed)
+    | _table("Pow Softplus", _slow)
+    | _table("DepthToSpace Pad SpaceToDepth", _scattered)
     | _table("GlobalAveragePool GlobalMaxPool InstanceNormalization LayerNormalization LogSoftmax", _reduced)
     | _table("LpNormalization ReduceL1 ReduceL2 ReduceLogSumExp ReduceMean ReduceProd ReduceSumSquare", _reduced)
     | {"AveragePool": _pooled, "Conv": _convolved(1), "Gemm": _gemm, "Softmax": _reduced}
