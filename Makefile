@@ -44,10 +44,10 @@ $(ANALYSIS)/.installed: analysis.lock | $(VENV)/.installed
 .PHONY: help setup demo dev test test-fast test-contracts symbolic slither soak check bench docs artifacts lock clean
 setup: $(VENV)/.installed contracts/node_modules/.installed tests/vm/js/node_modules/.installed  ## Install everything below this folder
 
-demo: setup  ## A contract asks, a node answers: the whole network on this machine, in a minute
+demo: $(VENV)/.installed  ## A contract asks, a node answers: the whole network on this machine, in a minute
 	@$(BIN)/infernet demo
 
-dev: setup  ## A local network that stays up until Ctrl-C
+dev: $(VENV)/.installed  ## A local network that stays up until Ctrl-C
 	@$(BIN)/infernet dev
 
 test: setup test-contracts  ## All tests
