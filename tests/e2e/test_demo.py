@@ -13,7 +13,7 @@ import pytest
 from command import INFERNET, Place
 
 pytestmark = [pytest.mark.chain, pytest.mark.e2e]
-FLOWS = ["callback", "subscription", "signed", "redundancy 2", "paid, batch"]
+FLOWS = ["callback", "subscription", "signed", "redundancy 2", "paid, batch", "precompiles"]
 
 
 def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
@@ -22,14 +22,17 @@ def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
     check_terminal(code, said)
     done = programs.wait()
     assert (done.code, done.err) == (0, "")
-    assert [(flow["flow"], flow["answers"], flow["right"]) for flow in done.json["flows"]] == [
+    *delivered, filed = done.json["flows"]
+    assert [(flow["flow"], flow["answers"], flow["right"]) for flow in delivered] == [
         ("callback", 20, 19),
         ("subscription", 3, 3),
         ("signed", 1, 1),
         ("redundancy 2", 2, 2),
         ("paid, batch", 10, 10),
     ]
-    assert all(flow["deliveryGas"] > 0 and flow["blocksToAnswer"] >= 1 for flow in done.json["flows"])
+    assert all(flow["deliveryGas"] > 0 and flow["blocksToAnswer"] >= 1 for flow in delivered)
+    assert (filed["flow"], filed["answers"], filed["deliveryGas"], filed["blocksToAnswer"]) == ("precompiles", 12, 0, 0)
+    assert filed["right"] >= 9
 
 
 def check_terminal(code: int, said: str) -> None:
@@ -39,7 +42,7 @@ def check_terminal(code: int, said: str) -> None:
     assert "19 of 20 right: accuracy 95.0% by the true labels" in said
     assert sum("█" in line or "▀" in line for line in lines) == 12  # three rows of digits, four lines each
     summary = lines[lines.index("Summary") + 1 :]
-    assert [line.split("  ")[0] for line in summary[1:6]] == FLOWS
+    assert [line.split("  ")[0] for line in summary[1:7]] == FLOWS
     assert lines[-1].startswith("done in ")
 
 
