@@ -16,7 +16,7 @@ from infernet.testing.proxy import FaultyProxy, Trouble
 from infernet.testing.world import RunningNode, World, wait_until
 from infernet.types import SubscriptionKey, Wei
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.both_chains]
 REVERTING = "0x60006000fd"
 SPARE = 7
 GWEI = 10**9
