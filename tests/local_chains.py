@@ -24,6 +24,7 @@ async def borrow(chain: ChildChain) -> AsyncIterator[ChildChain]:
     """Whatever is done to the chain is undone in the end."""
     snapshot = await chain.snapshot()
     yield chain
+    await chain.request("anvil_removeBlockTimestampInterval")
     await chain.set_interval(0)
     await chain.set_automine(True)
     await chain.revert(snapshot)

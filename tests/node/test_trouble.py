@@ -293,16 +293,31 @@ async def test_two_nodes_that_race_give_one_answer(world: World) -> None:
 
 
 async def test_nodes_that_take_turns_do_not_race(world: World) -> None:
+    """Chain time goes on by a second when both have done what the last one asked of them."""
+    await world.chain.request("anvil_setBlockTimestampInterval", 1)
     async with (
-        world.mining(),
         world.run_node(reverse(), turn_window_s=60) as one,
         world.run_node(reverse(), number=1, turn_window_s=60) as two,
     ):
-        keys = [await world.ask(bytes([number])) for number in range(5)]
-        for key in keys:
-            assert len(await world.wait_answers(key)) == 1
-    statuses = await world.fetch_statuses(one.address) + await world.fetch_statuses(two.address)
-    assert statuses.count(True) == 5
+
+        async def is_settled() -> bool:
+            head = (await world.rpc.fetch_head()).number
+            statuses = [node.pipeline.status() for node in (one, two)]
+            return all(status.head == head and set(status.jobs) <= {"delivered", "dropped"} for status in statuses)
+
+        async def are_answered() -> bool:
+            await world.chain.mine()
+            await wait_until(is_settled)
+            return all([await world.fetch_answers(key) for key in keys])
+
+        keys = []
+        for number in range(5):
+            keys.append(await world.ask(bytes([number])))
+            await wait_until(is_settled)
+        await wait_until(are_answered)
+        assert [len(await world.fetch_answers(key)) for key in keys] == [1] * 5
+    assert await world.fetch_failures() == []
+    assert await world.fetch_statuses(one.address) + await world.fetch_statuses(two.address) == [True] * 5
 
 
 async def test_an_answer_that_comes_too_late_for_its_interval_is_not_sent(world: World) -> None:
