@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ethereum.crypto import kzg
 from ethereum.crypto.blake2 import Blake2b
 from ethereum.forks.osaka import fork, state
+from ethereum.forks.osaka.fork_types import Address
 from ethereum.forks.osaka.vm.precompiled_contracts.mapping import PRE_COMPILED_CONTRACTS
 from ethereum_types.numeric import Unsigned
 
-from infernet.vm.osaka import blake2, loop, numbers, precompiles, transactions, world
+from infernet.vm.osaka import blake2, bls12, bn128, loop, numbers, precompiles, transactions, world
 
 _PACKAGE = "ethereum.forks.osaka"
 
@@ -27,6 +29,9 @@ def install() -> None:
     Blake2b.compress = blake2.compress  # type: ignore[assignment,method-assign]  # see blake2.py
     Unsigned.__eq__ = numbers.equals  # type: ignore[method-assign]  # see numbers.py
     vars(fork)["is_valid_delegation"] = transactions.is_valid_delegation
+    vars(kzg)["verify_kzg_proof_impl"] = bls12.verify_kzg_proof
+    for number, precompile in {0x08: bn128.check_pairing, **bls12.REPLACED}.items():
+        PRE_COMPILED_CONTRACTS[Address(number.to_bytes(20, "big"))] = precompile
     for address in precompiles.ADDRESSES:
         PRE_COMPILED_CONTRACTS[address] = precompiles.adapter
 
