@@ -70,6 +70,7 @@ symbolic: setup $(ANALYSIS)/.installed  ## Prove what a solver can prove of the 
 soak: setup symbolic  ## Look for what the tests have not found: many more runs, at random, in well under an hour
 	FOUNDRY_PROFILE=soak FOUNDRY_FUZZ_SEED=0x$$(od -An -N8 -tx1 /dev/urandom | tr -d ' ') contracts/tools/forge test
 	$(BIN)/pytest tests/protocol --hypothesis-profile=soak --timeout=1800
+	$(BIN)/python -m bench.soak 100000
 
 slither: setup $(ANALYSIS)/.installed  ## Static analysis of the contracts: a finding without a reason fails
 	contracts/tools/slither
