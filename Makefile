@@ -41,7 +41,7 @@ $(ANALYSIS)/.installed: analysis.lock | $(VENV)/.installed
 	$(BIN)/uv pip install --quiet --python $(ANALYSIS)/bin/python -r analysis.lock
 	@touch $@
 
-.PHONY: help setup demo dev test test-fast test-contracts symbolic slither soak check bench docs artifacts lock clean
+.PHONY: help setup demo dev test test-fast test-contracts symbolic mutants slither soak check bench docs artifacts lock clean
 setup: $(VENV)/.installed contracts/node_modules/.installed tests/vm/js/node_modules/.installed  ## Install everything below this folder
 
 demo: $(VENV)/.installed  ## A contract asks, a node answers: the whole network on this machine, in a minute
@@ -65,6 +65,9 @@ symbolic: setup $(ANALYSIS)/.installed  ## Prove what a solver can prove of the 
 	set -o pipefail; cd contracts && \
 		PATH="$$PWD/tools:$$PATH" FOUNDRY_PROFILE=symbolic ../$(ANALYSIS)/bin/halmos --no-status 2>&1 \
 		| awk '{ print } /WARNING/ { incomplete = 1 } END { exit incomplete }'
+
+mutants: setup  ## Break the contracts one line at a time: the tests have to notice (an hour and more)
+	contracts/tools/mutate
 
 # Another seed each time, printed where something fails; forge and hypothesis keep what failed and try it first.
 soak: setup symbolic  ## Look for what the tests have not found: many more runs, at random, in well under an hour

@@ -72,6 +72,20 @@ contract BatchTest is Base {
         _assertMoney(address(puppet), 0, 0);
     }
 
+    /// @dev However little gas there is, running out of it is no failure of the item: a large output is delivered, or
+    /// nothing happens.
+    function testFuzz_AnItemIsNotStarved(uint256 gasLimit) public {
+        gasLimit = _bound(gasLimit, 200_000, 2_500_000);
+        Subscription memory s = _terms();
+        bytes[] memory deliveries = new bytes[](1);
+        s.mode = 16; // the callback is not to decide
+        uint32 id = _create(s);
+        deliveries[0] = abi.encodeCall(coordinator.deliverModelOutput, (id, 1, s, new bytes(300_000), PROOF));
+        bytes memory data = abi.encodeCall(coordinator.deliverModelOutputs, (deliveries));
+        (bool ok,) = address(coordinator).call{gas: gasLimit}(data);
+        vm.assertEq(_word(address(puppet), id) == 0, ok);
+    }
+
     /// @dev Whatever is wrong with one, the others are delivered.
     function test_ABadItemDoesNotDisturbTheOthers() public {
         Oracle oracle = new Oracle();

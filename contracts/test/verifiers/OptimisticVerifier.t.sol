@@ -678,6 +678,22 @@ contract OptimisticVerifierTest is VerifierBase {
         _expectBad(p, abi.encodeWithSelector(IOptimistic.RewardTooHigh.selector, 3 * uint256(p.reward), MIN_BOND / 2));
     }
 
+    /// @dev The shortest windows, the longest together, and rewards of half the bond.
+    function test_TermsMayBeAtTheirLimits() public view {
+        IOptimistic.Params memory p = _params();
+        (p.challengeWindow, p.commitWindow, p.revealWindow) = (30, 30, 30);
+        _checkGood(p);
+        p.challengeWindow = 29 days - 60;
+        _checkGood(p);
+    }
+
+    function _checkGood(IOptimistic.Params memory p) private view {
+        bytes memory encoded = abi.encode(p);
+        Subscription memory s = _terms(address(verifier), encoded);
+        s.minBond = uint96(2 * p.reward * p.arbiters.length);
+        verifier.checkTerms(s, encoded);
+    }
+
     function test_TermsOfAStoredModelMakeSense() public {
         (bytes32 modelId,,) = _digits();
         verifier.checkTerms(_terms(address(verifier), params), params);
