@@ -433,3 +433,14 @@ def test_what_is_in_memory_is_bounded() -> None:
         database.fill(collection, vectors)
         database.call("search", collection, vectors[0].tobytes(), 1, ALL)
     assert 1 <= len(loaded) <= 3
+
+
+def test_a_few_versions_of_a_collection_are_in_memory() -> None:
+    loaded = LoadedCollections()
+    database = Vectors()
+    database.spc = VectorDatabase(Prices(), Limits(), loaded)
+    collection = database.create(8)
+    for number, vector in enumerate(random_vectors(30, 8)):
+        database.fill(collection, vector[np.newaxis], ids=[number])
+        assert len(database.call("search", collection, vector.tobytes(), 50, ALL)[0]) == number + 1
+    assert len(loaded) == 8

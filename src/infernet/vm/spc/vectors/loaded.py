@@ -13,6 +13,8 @@ from infernet.vm.spc.vectors.partition import Partition, build_partition
 from infernet.vm.spc.vectors.trie import Nodes, Trie
 
 _SMALL_CHANGE = 4_096
+_KEPT_VERSIONS = 8
+"""Of one collection: what is pending, the head's, and a few that are asked about."""
 
 
 class Version(NamedTuple):
@@ -25,13 +27,14 @@ class Version(NamedTuple):
 
 
 class LoadedCollections:
-    """Partitions by version, up to a size in bytes."""
+    """Partitions by version, up to a size in bytes and a few of each collection."""
 
     def __init__(self, max_bytes: int = 1 << 30) -> None:
         self._max_bytes = max_bytes
         self._size_bytes = 0
         self._partitions: OrderedDict[Version, Partition] = OrderedDict()
         self._latest: dict[tuple[bytes, bytes], Version] = {}
+        self._versions: dict[bytes, list[Version]] = {}
 
     def __len__(self) -> int:
         return len(self._partitions)
@@ -43,6 +46,8 @@ class LoadedCollections:
             partition = self._derive(version, trie) or self._read(version, trie, nodes, dimension)
             self._keep(version, partition)
         self._partitions.move_to_end(version)
+        versions = self._versions[version.collection]
+        versions.append(versions.pop(versions.index(version)))
         self._latest[version[:2]] = version
         return partition
 
@@ -65,8 +70,18 @@ class LoadedCollections:
     def _keep(self, version: Version, partition: Partition) -> None:
         self._partitions[version] = partition
         self._size_bytes += partition.size_bytes
+        versions = self._versions.setdefault(version.collection, [])
+        versions.append(version)
+        if len(versions) > _KEPT_VERSIONS:
+            self._drop(versions[0])
         while self._size_bytes > self._max_bytes and len(self._partitions) > 1:
-            dropped, old = self._partitions.popitem(last=False)
-            self._size_bytes -= old.size_bytes
-            if self._latest.get(dropped[:2]) == dropped:
-                del self._latest[dropped[:2]]
+            self._drop(next(iter(self._partitions)))
+
+    def _drop(self, version: Version) -> None:
+        self._size_bytes -= self._partitions.pop(version).size_bytes
+        versions = self._versions[version.collection]
+        versions.remove(version)
+        if not versions:
+            del self._versions[version.collection]
+        if self._latest.get(version[:2]) == version:
+            del self._latest[version[:2]]
