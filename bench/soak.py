@@ -1,7 +1,7 @@
 """Whether a chain's memory stays where it is: many blocks of transfers, rows of a collection and searches, on disk.
 
 `python -m bench.soak 100000` fails where the process grows by more than a tenth after the first tenth of the blocks. On
-2 cores of 2026, 20,000 blocks: 98 MiB after 2,000, 105 after 10,000, 105 at the end; 2.2 KiB of disk a block; 70 CPU
+2 cores of 2026, 20,000 blocks: 100 MiB after 2,000, 106 after 8,000, 106 at the end; 2.6 KiB of disk a block, 59 CPU
 seconds.
 """
 
