@@ -59,7 +59,7 @@ class Place:
         ours = {_MARK: self.mark, "TMPDIR": str(self.temporary), "COLUMNS": "100", "NO_COLOR": "1"}
         return kept | ours | dict(extra or {})
 
-    def run(self, *arguments: str, typed: str | None = None, timeout_s: float = 60, **variables: str) -> Done:
+    def run(self, *arguments: str, typed: str | None = None, timeout_s: float = 180, **variables: str) -> Done:
         done = subprocess.run(
             [INFERNET, *arguments],
             cwd=self.folder,
@@ -127,7 +127,7 @@ class Started:
         return self.wait()
 
     def wait(self) -> Done:
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=180)
         err = (self.place.folder / "stderr.txt").read_text()
         assert "Traceback" not in err, err
         return Done(self.process.returncode, out, err)
