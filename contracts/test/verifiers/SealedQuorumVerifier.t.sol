@@ -276,7 +276,7 @@ contract SealedQuorumVerifierTest is VerifierBase {
     function test_WhoIsFarFromTheMedianIsNotPaid() public {
         _useMedian(3, 5);
         address[4] memory nodes = [A, B, C, D];
-        int256[4] memory values = [int256(100), 106, 101, type(int256).min];
+        int256[4] memory values = [int256(100), 106, 105, type(int256).min]; // 105 is just near enough
         for (uint256 i; i < 4; ++i) {
             _commit(nodes[i], _number(values[i]));
         }
