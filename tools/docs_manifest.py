@@ -30,6 +30,10 @@ TENSOR_WORDS = {
     "scale": "Decimal places: a float that travels as integers is multiplied by 10^scale.",
     "wire_dtype": "Integer dtype of the `Tensor` in the ABI bytes, where it is not the graph's own.",
     "rounding": "Of an output: `decimals` that are kept, and the `margin` that was checked.",
+    "columns": "What each entry of the last dimension is: a feature, a class.",
+    "classes": "Of an output of labels: what each stands for, 0 for the first. Absent where labels are the classes.",
+    "quantisation": "Of an output, on `rows` held-out rows: what fixed point costs, `largest_difference` of a number, "
+    "`changed_labels` of a label.",
 }
 
 

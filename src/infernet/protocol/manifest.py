@@ -88,6 +88,20 @@ class Rounding(_Frozen):
     distance between the two best scores. In the output's (the score's) own unit."""
 
 
+class Quantisation(_Frozen):
+    """What an output loses because numbers travel with a fixed number of decimal places, on held-out rows.
+
+    Measured between the graph's output for the features as they are and what a contract reads for the features as they
+    travel.
+    """
+
+    rows: Annotated[int, Field(ge=1, le=2**53)]
+    largest_difference: DecimalString | None = None
+    """Of a number, in its own unit."""
+    changed_labels: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """Of a label: rows that get another one."""
+
+
 class TensorSpec(_Frozen):
     """One input or output: what the graph sees, and how it travels.
 
@@ -103,6 +117,11 @@ class TensorSpec(_Frozen):
     wire_dtype: IntegerDtype | None = None
     """Dtype of the `Tensor` in ABI bytes where it is not the graph's own."""
     rounding: Rounding | None = None
+    columns: Annotated[tuple[Line, ...], Field(min_length=1, max_length=10_000)] | None = None
+    """What each entry of the last dimension is: a feature, a class."""
+    classes: Annotated[tuple[Line, ...], Field(min_length=1, max_length=10_000)] | None = None
+    """What a label stands for: 0 for the first. Absent where labels are the classes themselves."""
+    quantisation: Quantisation | None = None
 
     @property
     def is_float(self) -> bool:
@@ -128,6 +147,10 @@ class TensorSpec(_Frozen):
             raise ValueError(f"{self.name}: a rounded output travels as integers, set a wire_dtype or use int256[]")
         if self.rounding and self.rounding.decimals > self.scale:
             raise ValueError(f"{self.name}: rounding keeps {self.rounding.decimals} places, the scale {self.scale}")
+        if self.columns and (not self.shape or self.shape[-1] not in {len(self.columns), None}):
+            raise ValueError(f"{self.name}: {len(self.columns)} columns do not name the last dimension")
+        if self.classes and self.is_float:
+            raise ValueError(f"{self.name}: classes belong to integer labels")
         return self
 
 
@@ -189,6 +212,8 @@ class Manifest(_Frozen):
                 raise ValueError(f"an onnx model has at least one {side}")
         if any(spec.rounding for spec in self.inputs):
             raise ValueError("rounding belongs to outputs")
+        if any(spec.quantisation or spec.classes for spec in self.inputs):
+            raise ValueError("quantisation and classes belong to outputs")
         self._check_determinism()
         return self
 
