@@ -47,10 +47,13 @@ class ModelStore:
         self._models = root / "models"
         self._names = root / "names"
 
-    def add(self, folder: Path, manifest: Manifest | None = None) -> StoredModel:
+    def add(self, folder: Path, manifest: Manifest | None = None, *, is_named: bool = True) -> StoredModel:
         """Take a model in: the folder's files, by the given manifest or the one that lies in the folder.
 
         Adding the same model again changes nothing, or repairs it.
+
+        Args:
+            is_named: False for a model that is found by its hash alone.
 
         Raises:
             InvalidInput: `manifest.invalid`; `model.exists` when the name stands for another model already.
@@ -58,11 +61,13 @@ class ModelStore:
         """
         manifest = manifest or read_manifest(folder)
         digest = compute_manifest_hash(manifest).hex()
-        self._check_name_is_free(manifest.name, digest)
+        if is_named:
+            self._check_name_is_free(manifest.name, digest)
         target = self._models / digest
         if not _is_intact(manifest, target):
             self._install(manifest, folder, target)
-        self._write_name(manifest.name, digest)
+        if is_named:
+            self._write_name(manifest.name, digest)
         return StoredModel(manifest, digest, target)
 
     def list(self) -> list[StoredModel]:
@@ -83,6 +88,25 @@ class ModelStore:
         model = self._read(self._find(reference))
         verify_files(model.manifest, model.folder)
         return model
+
+    def has(self, digest: str) -> bool:
+        """Whether a model of that manifest hash is there. Its files are not verified."""
+        return (self._models / digest / MANIFEST_FILE).is_file()
+
+    def folder_of(self, digest: str) -> Path:
+        """Where a model of that manifest hash lies."""
+        return self._models / digest
+
+    def list_named(self) -> set[str]:
+        """The hashes of the models that have names."""
+        return {path.read_text().strip() for path in self._names.glob("*/*/*") if not path.name.startswith(".")}
+
+    def remove(self, digest: str) -> None:
+        """Take a model away that has no name. Whoever still uses its files must have been asked before."""
+        folder = self._models / digest
+        if folder.exists():
+            with tempfile.TemporaryDirectory(prefix=".removing-", dir=self._models) as work:
+                folder.rename(Path(work) / "model")  # at once for everybody, however long the deletion takes
 
     def _find(self, reference: str) -> str:
         digest = reference.removeprefix("0x").lower()
