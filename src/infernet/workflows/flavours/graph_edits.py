@@ -1,0 +1,102 @@
+"""Graphs as the exporters write them, made into ones whose bytes say nothing but the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from infernet.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_IR_VERSION = 8
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+
+
+def finish_graph(model: ModelProto) -> bytes:
+    """The model's bytes, without who made it, when and from which lines of code.
+
+    Raises:
+        InvalidInput: `model.unsupported`: weights in other files.
+    """
+    from onnx import TensorProto  # noqa: PLC0415  (an extra)
+
+    model.ir_version = _IR_VERSION
+    model.producer_name, model.producer_version, model.domain, model.doc_string = "infernet", "", "", ""
+    model.model_version = 0
+    del model.metadata_props[:]
+    graph = model.graph
+    graph.name, graph.doc_string = "model", ""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
+        raise InvalidInput("model.unsupported", "the graph keeps weights in other files: save it as one file")
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def rename_outputs(model: ModelProto, outputs: Mapping[str, Sequence[int | None]]) -> None:
+    """Call the graph's first outputs by these names and declare their shapes; others are no longer outputs."""
+    from onnx import helper  # noqa: PLC0415
+
+    graph = model.graph
+    given = [(value.name, value.type.tensor_type.elem_type) for value in graph.output][: len(outputs)]
+    del graph.output[:]
+    for (old, element), (name, shape) in zip(given, outputs.items(), strict=True):
+        graph.output.append(helper.make_tensor_value_info(name, element, shape))
+        if old == name:
+            continue
+        _rename(graph, name, f"{name}_inner")
+        _rename(graph, old, name)
+
+
+def join_columns(model: ModelProto, feature: str) -> None:
+    """Cut one matrix into the graph's inputs, one column each, in their order; the matrix takes their place."""
+    from onnx import helper  # noqa: PLC0415
+
+    graph = model.graph
+    columns = [column.name for column in graph.input]
+    element = graph.input[0].type.tensor_type.elem_type
+    del graph.input[:]
+    graph.input.append(helper.make_tensor_value_info(feature, element, [None, len(columns)]))
+    graph.node.insert(0, helper.make_node("Split", [feature], columns, name="columns", axis=1))
+
+
+def number_classes(model: ModelProto, classes: Sequence[str]) -> None:
+    """Make the first output, words, the place of each in `classes`."""
+    from onnx import TensorProto, helper  # noqa: PLC0415
+
+    words = model.graph.output[0]
+    number = f"{words.name}_number"
+    node = helper.make_node(
+        "LabelEncoder",
+        [words.name],
+        [number],
+        name=number,
+        domain="ai.onnx.ml",
+        keys_strings=list(classes),
+        values_int64s=list(range(len(classes))),
+    )
+    model.graph.node.append(node)
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info(number, TensorProto.INT64, [None]))
+
+
+def is_integer_graph(content: bytes) -> bool:
+    """Whether no number in the graph is a float: then no machine reckons otherwise."""
+    from onnx import TensorProto, load_model_from_string, shape_inference  # noqa: PLC0415
+
+    graph = shape_inference.infer_shapes(load_model_from_string(content), strict_mode=False).graph
+    known = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.output, *graph.value_info)}
+    known |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    made = {name for node in graph.node for name in node.output if name}
+    floats = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.UNDEFINED}
+    return made <= set(known) and not floats & set(known.values())
+
+
+def _rename(graph: Any, old: str, new: str) -> None:
+    for node in graph.node:
+        for side in (node.input, node.output):
+            side[:] = [new if name == old else name for name in side]
+    for value in graph.value_info:
+        value.name = new if value.name == old else value.name
