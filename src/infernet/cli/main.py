@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import infernet
-from infernet.cli import chain, models
+from infernet.cli import chain, mlflow, models
 from infernet.cli.check import check
 from infernet.cli.demo import demo
 from infernet.cli.deploy import deploy
@@ -23,6 +23,7 @@ from infernet.cli.node import node
 from infernet.cli.output import print_error, set_up_streams
 from infernet.cli.request import request
 from infernet.cli.run import Interrupted
+from infernet.cli.train import train
 from infernet.errors import InfernetError
 
 BROKEN_PIPE = 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
@@ -65,6 +66,8 @@ app.command("deploy")(deploy)
 app.command("init")(init)
 app.command("check")(check)
 app.command("node")(node)
+app.command("train")(train)
+app.add_typer(mlflow.app, name="mlflow")
 app.add_typer(models.app, name="models")
 app.add_typer(chain.app, name="chain")
 

@@ -9,6 +9,7 @@ import typer
 
 from infernet.cli.options import MODEL_STORE, AsJson, Store
 from infernet.cli.output import console, print_json
+from infernet.cli.rollback import rollback
 from infernet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Add, list and show the models of this machine's store.", no_args_is_help=True, rich_markup_mode=None
 )
+app.command("rollback")(rollback)
 
 
 @app.command("add")

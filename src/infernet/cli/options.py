@@ -21,6 +21,10 @@ KEY_VARIABLE = "INFERNET_PRIVATE_KEY"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The node's configuration file.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", help="MLflow; MLFLOW_TRACKING_URI or sqlite:///mlflow.db unless given."),
+]
 Store = Annotated[Path, typer.Option("--store", help="The folder of the model store.")]
 CONFIG_FILE = Path("infernet.toml")
 MODEL_STORE = Path("models")

@@ -1,1 +1,44 @@
-"""Training and inference workflows."""
+"""Training and inference workflows.
+
+What is named here is imported when it is asked for: pandas, scikit-learn and MLflow take seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infernet.workflows.data import Rows as Rows
+    from infernet.workflows.data import Table as Table
+    from infernet.workflows.flavours.export import Export as Export
+    from infernet.workflows.metrics import Metric as Metric
+    from infernet.workflows.progress import Progress as Progress
+    from infernet.workflows.search import Range as Range
+    from infernet.workflows.training import TrainedVersion as TrainedVersion
+    from infernet.workflows.training import run_training as run_training
+    from infernet.workflows.workflow import TrainingWorkflow as TrainingWorkflow
+    from infernet.workflows.workflow import training as training
+
+_PLACES = {
+    "Export": "flavours.export",
+    "Metric": "metrics",
+    "Progress": "progress",
+    "Range": "search",
+    "Rows": "data",
+    "Table": "data",
+    "TrainedVersion": "training",
+    "TrainingWorkflow": "workflow",
+    "run_training": "training",
+    "training": "workflow",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_PLACES)
