@@ -21,6 +21,9 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of its train(), as C=0.3; may be repeated.")
     ] = None,
+    search: Annotated[
+        int, typer.Option(help="Try so many settings of its space first, by cross-validation.", min=0, max=10_000)
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Where chance begins.", min=0, max=2**32 - 1)] = 7,
     new_schema: Annotated[
         bool, typer.Option("--new-schema", help="Let the data have other columns than the champion.")
@@ -38,7 +41,8 @@ def train(
 
     chosen = load_workflow(file, workflow)
     params = parse_parameters(chosen, dict(_split_setting(text) for text in settings or []))
-    trained = run_training(chosen, params, seed=seed, tracker=open_tracker(tracking_uri), new_schema=new_schema)
+    tracker = open_tracker(tracking_uri)
+    trained = run_training(chosen, params, seed=seed, tracker=tracker, search=search, new_schema=new_schema)
     if as_json:
         print_json(_describe(trained))
     else:
@@ -69,7 +73,7 @@ def _describe(trained: TrainedVersion) -> dict[str, Any]:
 def _show(trained: TrainedVersion) -> None:
     line = f"[bold]models:/{trained.model}/{trained.version}[/]  {trained.metric} {trained.score:.4f} on held-out rows"
     console().print(line + (f"  (ended early after {trained.ended_at})" if trained.ended_at else ""))
-    console().print(f"manifest {trained.manifest_hash}  run {trained.run_id}")
+    console().print(f"manifest {trained.manifest_hash}  run {trained.run_id}", soft_wrap=True)
     if trained.is_champion:
         console().print(f"it is the champion: infernet infer models:/{trained.model}@champion rows.csv")
     else:

@@ -99,10 +99,9 @@ class Registry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-            made = self._client.create_model_version(
-                model, source=logged_model.model_uri, run_id=run_id, tags=dict(tags), model_id=logged_model.model_id
-            )
-            return _read(made)
+            source, logged = logged_model.model_uri, logged_model.model_id
+            with self.tracker.current():
+                return _read(self._client.create_model_version(model, source, run_id, dict(tags), model_id=logged))
 
     def promote(
         self,

@@ -23,7 +23,6 @@ from infernet.workflows.workflow import TrainingWorkflow, compute_code_hash
 if TYPE_CHECKING:
     from infernet.workflows.data import Rows, Table
     from infernet.workflows.flavours import Converted
-    from infernet.workflows.predictions import Model
     from infernet.workflows.progress import Progress
     from infernet.workflows.split import Split
 
@@ -79,8 +78,24 @@ class Run:
         metrics = [Metric(f"held_out_{name}", score, now_ms, 0) for name, score in scores.items()]
         self.tracker.log(self.id, metrics=metrics)
 
-    def log_plots(self, model: Model, estimator: Any, split: Split, predicted: Any) -> None:
-        pass
+    def log_files(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Artifacts of the run, by name."""
+        with tempfile.TemporaryDirectory(prefix="infernet-") as work, translated(self.tracker.uri):
+            for name, content in files.items():
+                (Path(work) / name).write_bytes(content)
+            self.tracker.client.log_artifacts(self.id, work, folder)
+
+    def log_trial(self, name: str, params: Mapping[str, object], score: float | None, error: str | None) -> None:
+        """One try of a search, as a run below this one."""
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        with translated(self.tracker.uri):
+            tags = {"mlflow.parentRunId": self.id, PROCESS: describe_process(os.getpid())}
+            trial = self.tracker.client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id
+        metrics = [] if score is None else [Metric("score", score, int(time.time() * 1000), 0)]
+        self.tracker.log(trial, params=params, metrics=metrics, tags={ENDED: error} if error else {})
+        with translated(self.tracker.uri):
+            self.tracker.client.set_terminated(trial, "FAILED" if error else "FINISHED")
 
     def log_model(self, converted: Converted, manifest: Manifest, sample: Rows, scores: Mapping[str, float]) -> Any:
         """The model's folder and the original beside it; the MLflow model is ready when all of it is there."""
@@ -94,12 +109,6 @@ class Run:
             folder = Path(work) / "model"
             _write_model(folder, converted, manifest, sample, logged.model_id, self.id)
             client.log_model_artifacts(logged.model_id, str(folder))
-            native = Path(work) / "native"
-            native.mkdir()
-            for name, content in converted.native.items():
-                (native / name).write_bytes(content)
-            if converted.native:
-                client.log_artifacts(self.id, str(native), "native")
             client.log_outputs(self.id, [LoggedModelOutput(logged.model_id, 0)])
             return client.finalize_logged_model(logged.model_id, "READY")
 
@@ -204,10 +213,8 @@ def _log_environment(run: Run, workflow: TrainingWorkflow) -> None:
     with tempfile.TemporaryDirectory(prefix="infernet-") as work, translated(run.tracker.uri):
         folder = Path(work)
         (folder / "environment.txt").write_text(describe_environment())
-        if workflow.file is not None:
-            (folder / workflow.file.name).write_text(workflow.file.read_text(encoding="utf-8"), encoding="utf-8")
-        else:
-            (folder / "workflow.py").write_text(workflow.code, encoding="utf-8")
+        name = workflow.file.name if workflow.file else "workflow.py"
+        (folder / name).write_text(workflow.code, encoding="utf-8")
         run.tracker.client.log_artifacts(run.id, str(folder), "code")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, Retr
 DEFAULT_URI = "sqlite:///mlflow.db"
 """MLflow's own default: its page, opened in the same folder, shows the same."""
 _CHECK_TIMEOUT_S = 5.0
+_CURRENT = threading.Lock()
 _BATCH = 900
 """MLflow takes 1,000 metrics at once, 100 tags and 100 parameters."""
 
@@ -67,6 +69,20 @@ class Tracker:
 
     uri: str
     client: Any
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """MLflow looks up what belongs to a new version in whatever store is the process's current one, not in the
+        client's: inside it is this one.
+        """
+        mlflow = import_mlflow()
+        with _CURRENT:
+            before = mlflow.get_tracking_uri()
+            mlflow.set_tracking_uri(self.uri)
+            try:
+                yield
+            finally:
+                mlflow.set_tracking_uri(before)
 
     def find_experiment(self, name: str) -> str:
         """The id of that experiment, made where there is none."""

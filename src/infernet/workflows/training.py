@@ -16,9 +16,11 @@ from infernet.models import MANIFEST_FILE
 from infernet.protocol.manifest import Manifest, compute_manifest_hash, parse_manifest
 from infernet.workflows.content_hash import compute_table_hash
 from infernet.workflows.data import Rows, Table, build_rows
+from infernet.workflows.evaluation import Evaluation
 from infernet.workflows.flavours import Converted, convert
 from infernet.workflows.manifests import build_manifest, compute_schema_hash, describe_change
 from infernet.workflows.metrics import Metric, compute_scores, find_metric, format_score
+from infernet.workflows.plots import encode_png
 from infernet.workflows.predictions import Model
 from infernet.workflows.progress import Progress, showing_progress, stopping_early
 from infernet.workflows.registry import (
@@ -32,6 +34,7 @@ from infernet.workflows.registry import (
     Version,
 )
 from infernet.workflows.runs import Run, mark_abandoned_runs, recording
+from infernet.workflows.search import Search, Trial
 from infernet.workflows.split import Split, build_split, hold_out_later, hold_out_share
 from infernet.workflows.tracker import Tracker, open_tracker
 from infernet.workflows.workflow import (
@@ -105,6 +108,7 @@ def run_training(
     *,
     seed: int = 7,
     tracker: Tracker | None = None,
+    search: int = 0,
     new_schema: bool = False,
 ) -> TrainedVersion:
     """Train, evaluate, convert, log, register; the champion moves where the metric on the held-out rows improves.
@@ -112,6 +116,7 @@ def run_training(
     Args:
         params: of the workflow's `train`, over its defaults.
         tracker: MLflow; `open_tracker()` unless given.
+        search: how many settings of the workflow's space to try before; the best one is trained.
         new_schema: the data may have other columns than the champion was trained with.
 
     Raises:
@@ -127,13 +132,39 @@ def run_training(
     mark_abandoned_runs(tracker, tracker.find_experiment(workflow.name))
     with showing_progress() as watch, recording(tracker, workflow, seed) as run:
         run.log_data(prepared.table, prepared.data_hash, prepared.split)
+        if search:
+            chosen = _search(run, workflow, prepared, chosen, seed, search, Progress(watch))
         run.log_params({**chosen, "seed": seed})
         progress = Progress(watch)
         started = time.perf_counter()
         estimator = train(workflow, prepared.split.train, chosen, seed, progress)
-        run.log_history(progress, time.perf_counter() - started)
-        finished = Finished(run, workflow, prepared, chosen, seed, progress.ended_at)
+        took_s = time.perf_counter() - started
+        run.log_history(progress, took_s)
+        watch("converting, logging", 0, None)
+        finished = Finished(run, workflow, prepared, chosen, seed, progress, took_s)
         return finished.register(registry, estimator, since, comparable=not new_schema)
+
+
+def _search(
+    run: Run,
+    workflow: TrainingWorkflow,
+    prepared: Prepared,
+    params: Mapping[str, Any],
+    seed: int,
+    trials: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    search = Search(workflow, prepared.split.train, params, prepared.metric, seed)
+
+    def told(trial: Trial) -> None:
+        run.log_trial(f"trial {trial.number}", trial.params, trial.score, trial.error)
+
+    best = search.run(trials, progress, told)
+    tags = {"infernet.search": f"trial {best.number}, {prepared.metric.name} {best.score} by cross-validation"}
+    if progress.ended_at:
+        tags["infernet.search_ended_early"] = f"Ctrl-C after {progress.ended_at}"
+    run.tag(tags)
+    return dict(best.params)
 
 
 def train(workflow: TrainingWorkflow, rows: Rows, params: Mapping[str, Any], seed: int, progress: Progress) -> Any:
@@ -155,7 +186,8 @@ class Finished:
     prepared: Prepared
     params: Mapping[str, Any]
     seed: int
-    ended_at: str | None
+    progress: Progress
+    took_s: float
 
     def register(self, registry: Registry, estimator: Any, since: int, *, comparable: bool) -> TrainedVersion:
         """Convert, judge, log and register what was trained."""
@@ -166,7 +198,21 @@ class Finished:
         scores = compute_scores(metric, split.held_out.target.to_numpy(), predicted)
         manifest = self._describe(converted, scores)
         self.run.log_scores(scores)
-        self.run.log_plots(model, estimator, split, predicted)
+        self.run.log_files("native", converted.native)
+        evaluation = Evaluation(
+            self.workflow,
+            self.params,
+            self.seed,
+            split,
+            metric,
+            estimator,
+            model,
+            predicted,
+            self.progress.history,
+            self.took_s,
+        )
+        figures = evaluation.draw()
+        self.run.log_files("plots", {f"{name}.png": encode_png(figure) for name, figure in figures.items()})
         version = self._write(registry, converted, manifest, scores)
         champion = self._promote(registry, version, since, comparable=comparable)
         return TrainedVersion(
@@ -178,7 +224,7 @@ class Finished:
             self.run.id,
             champion.number,
             self.params,
-            self.ended_at,
+            self.progress.ended_at,
         )
 
     def _describe(self, converted: Converted, scores: Mapping[str, float]) -> Manifest:
@@ -212,8 +258,8 @@ class Finished:
             METRIC: prepared.metric.name,
             SCORE: format_score(scores[prepared.metric.name]),
         }
-        if self.ended_at:
-            tags["infernet.ended_early"] = f"Ctrl-C after {self.ended_at}"
+        if self.progress.ended_at:
+            tags["infernet.ended_early"] = f"Ctrl-C after {self.progress.ended_at}"
         logged = self.run.log_model(converted, manifest, prepared.split.held_out, scores)
         self.run.tag(tags)
         return registry.register(self.workflow.name, logged, self.run.id, tags)

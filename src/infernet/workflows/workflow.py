@@ -73,8 +73,8 @@ class TrainingWorkflow(ABC):
 
     @property
     def code(self) -> str:
-        """The text that makes this workflow what it is."""
-        return _read_source(type(self))
+        """The text that makes this workflow what it is: its file, or the class alone where there is none."""
+        return self.file.read_text(encoding="utf-8") if self.file else _read_source(type(self))
 
     @property
     def file(self) -> Path | None:
@@ -103,7 +103,9 @@ class _FunctionWorkflow(TrainingWorkflow):
 
     @property
     def code(self) -> str:
-        return _read_source(self.load) + _read_source(self.train)
+        return (
+            self.file.read_text(encoding="utf-8") if self.file else _read_source(self.load) + _read_source(self.train)
+        )
 
     @property
     def file(self) -> Path | None:
@@ -264,9 +266,10 @@ def _read_source(thing: Any) -> str:
 
 def _find_file(thing: Any) -> Path | None:
     try:
-        return Path(inspect.getfile(thing)).resolve()
+        path = Path(inspect.getfile(thing)).resolve()
     except (OSError, TypeError):
         return None
+    return path if path.is_file() else None
 
 
 def _find_line(error: BaseException, path: Path) -> str:
