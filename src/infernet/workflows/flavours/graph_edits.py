@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from infernet.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 _IR_VERSION = 8
 OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -28,27 +30,34 @@ def finish_graph(model: ModelProto) -> bytes:
     del model.metadata_props[:]
     graph = model.graph
     graph.name, graph.doc_string = "model", ""
-    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    for part in (*graph.input, *graph.output, *graph.initializer):
         part.doc_string = ""
         del part.metadata_props[:]
+    kept = {value.name: value.name for value in (*graph.input, *graph.output)}
+    _name_by_order(graph, kept)
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
         raise InvalidInput("model.unsupported", "the graph keeps weights in other files: save it as one file")
     return bytes(model.SerializeToString(deterministic=True))
 
 
 def rename_outputs(model: ModelProto, outputs: Mapping[str, Sequence[int | None]]) -> None:
-    """Call the graph's first outputs by these names and declare their shapes; others are no longer outputs."""
-    from onnx import helper  # noqa: PLC0415
+    """Call the graph's first outputs by these names and give them these shapes; others are no longer outputs."""
+    from onnx import helper, numpy_helper  # noqa: PLC0415
 
     graph = model.graph
-    given = [(value.name, value.type.tensor_type.elem_type) for value in graph.output][: len(outputs)]
+    given = list(graph.output)[: len(outputs)]
     del graph.output[:]
-    for (old, element), (name, shape) in zip(given, outputs.items(), strict=True):
-        graph.output.append(helper.make_tensor_value_info(name, element, shape))
-        if old == name:
-            continue
+    for old, (name, shape) in zip(given, outputs.items(), strict=True):
+        tensor = old.type.tensor_type
+        graph.output.append(helper.make_tensor_value_info(name, tensor.elem_type, shape))
         _rename(graph, name, f"{name}_inner")
-        _rename(graph, old, name)
+        inner = f"{name}_inner" if old.name == name else old.name
+        if len(tensor.shape.dim) == len(shape):
+            _rename(graph, inner, name)
+            continue
+        extents = np.array([-1 if size is None else size for size in shape], np.int64)
+        graph.initializer.append(numpy_helper.from_array(extents, f"{name}_shape"))
+        graph.node.append(helper.make_node("Reshape", [inner, f"{name}_shape"], [name]))
 
 
 def join_columns(model: ModelProto, feature: str) -> None:
@@ -79,7 +88,17 @@ def number_classes(model: ModelProto, classes: Sequence[str]) -> None:
         values_int64s=list(range(len(classes))),
     )
     model.graph.node.append(node)
+    set_opset(model, "ai.onnx.ml", OPSETS["ai.onnx.ml"])
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info(number, TensorProto.INT64, [None]))
+
+
+def set_opset(model: ModelProto, domain: str, version: int) -> None:
+    """Import at least this version of a domain's operators."""
+    for opset in model.opset_import:
+        if opset.domain == domain:
+            opset.version = max(opset.version, version)
+            return
+    model.opset_import.add(domain=domain, version=version)
 
 
 def is_integer_graph(content: bytes) -> bool:
@@ -94,9 +113,29 @@ def is_integer_graph(content: bytes) -> bool:
     return made <= set(known) and not floats & set(known.values())
 
 
-def _rename(graph: Any, old: str, new: str) -> None:
+def _rename(graph: GraphProto, old: str, new: str) -> None:
     for node in graph.node:
         for side in (node.input, node.output):
             side[:] = [new if name == old else name for name in side]
-    for value in graph.value_info:
-        value.name = new if value.name == old else value.name
+
+
+def _name_by_order(graph: GraphProto, names: dict[str, str]) -> None:
+    """Call each tensor by its place, as exporters count through all the graphs that they have ever made."""
+
+    def find(name: str) -> str:
+        return names.setdefault(name, f"t{len(names)}") if name else ""
+
+    del graph.value_info[:]
+    for tensor in graph.initializer:
+        tensor.name = find(tensor.name)
+    for value in (*graph.input, *graph.output):
+        value.name = find(value.name)
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        del node.metadata_props[:]
+        node.input[:] = [find(name) for name in node.input]
+        node.output[:] = [find(name) for name in node.output]
+        for attribute in node.attribute:
+            attribute.doc_string = ""
+            for inner in ([attribute.g] if attribute.HasField("g") else attribute.graphs):
+                _name_by_order(inner, names)

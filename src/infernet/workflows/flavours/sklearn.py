@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.errors import InvalidInput
+from infernet.workflows.flavours.converters import register_sklearn
 from infernet.workflows.flavours.export import (
     FEATURES,
     LABEL,
@@ -41,8 +42,14 @@ _ADVICE = (
 )
 
 
-def draft(estimator: Any, rows: Rows, export: Export, *, native: Mapping[str, bytes] | None = None) -> Draft:
+def draft(
+    estimator: Any, rows: Rows, export: Export, *, exported: Any = None, native: Mapping[str, bytes] | None = None
+) -> Draft:
     """Convert a fitted estimator.
+
+    Args:
+        exported: what the converter gets in its place.
+        native: its own format, where it has a better one than skops'.
 
     Raises:
         InvalidInput: `model.unsupported`, `model.not_fitted`.
@@ -52,13 +59,14 @@ def draft(estimator: Any, rows: Rows, export: Export, *, native: Mapping[str, by
         import skl2onnx  # noqa: F401, PLC0415  (an extra)
     except ModuleNotFoundError:
         raise build_missing("skl2onnx") from None
+    register_sklearn()
     for part in list_parts(estimator):
         _register(type(part).__module__.partition(".")[0])
     original = ask_original(estimator, rows.matrix()[:1])
     classes = getattr(estimator, "classes_", None) if LABEL in original else None
     words = tuple(map(str, classes.tolist())) if classes is not None else None
     are_words = classes is not None and classes.dtype.kind not in "iub"
-    model = _convert(estimator, rows.matrix().shape[1])
+    model = _convert(estimator if exported is None else exported, rows.matrix().shape[1])
     if are_words and words:
         number_classes(model, words)
     rename_outputs(model, {name: (None, *values.shape[1:]) for name, values in original.items()})
@@ -131,22 +139,16 @@ def _convert(estimator: Any, columns: int) -> ModelProto:
 def _call_exporter(estimator: Any, types: list[tuple[str, Any]]) -> ModelProto:
     from skl2onnx import convert_sklearn  # noqa: PLC0415
 
-    options: list[Mapping[int, Any] | None] = [{id(estimator): {"zipmap": False}}, None]
-    if not hasattr(estimator, "classes_"):
-        options = [None]
-    for option in options:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model: ModelProto = convert_sklearn(
-                    estimator, name="model", initial_types=types, options=option, target_opset=OPSETS
-                )
-            return model
-        except NameError:  # an estimator that has no such option, and no map to leave out
-            continue
-        except Exception as error:  # noqa: BLE001  (converters of many authors: each fails in its own way)
-            raise _build_unsupported(estimator, str(error)) from error
-    raise _build_unsupported(estimator, "its outputs are maps")
+    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model: ModelProto = convert_sklearn(
+                estimator, name="model", initial_types=types, options=options, target_opset=OPSETS
+            )
+    except Exception as error:  # noqa: BLE001  (converters of many authors: each fails in its own way)
+        raise _build_unsupported(estimator, str(error)) from error
+    return model
 
 
 def _build_unsupported(estimator: Any, reason: str) -> InvalidInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from infernet.workflows.flavours import sklearn
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 def draft(estimator: Any, rows: Rows, export: Export) -> Draft:
     """Convert a fitted `XGBClassifier` or `XGBRegressor`; its native form is XGBoost's own JSON."""
     native = {"model.json": bytes(estimator.get_booster().save_raw("json"))}
-    return sklearn.draft(estimator, rows, export, native=native)
+    nameless = copy.deepcopy(estimator)
+    nameless.get_booster().feature_names = None  # the converter reads 'f0', 'f1' … alone
+    return sklearn.draft(estimator, rows, export, exported=nameless, native=native)
 
 
 def register() -> None:
