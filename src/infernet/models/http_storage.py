@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from infernet.errors import InfernetError, NodeMisconfigured, RetryLater
+from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, RetryLater
 
 TIMEOUT_S = 30.0
 """For a connection, and for each read of one."""
@@ -25,6 +25,7 @@ def stream_http(url: str, headers: Mapping[str, str], start: int = 0) -> Iterato
         FileNotFoundError: there is nothing.
         RetryLater: `storage.unreachable`, also when the connection breaks half way.
         NodeMisconfigured: `storage.refused`.
+        InvalidInput: `storage.bad_request`.
     """
     asked = {**headers, "Range": f"bytes={start}-"} if start else dict(headers)
     with _open(url, asked) as response:
@@ -79,6 +80,8 @@ def _translate(url: str, status: int) -> InfernetError | OSError:
         return FileNotFoundError(url)
     if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
         return NodeMisconfigured("storage.refused", f"{name_host(url)} refuses to show it ({status}): give credentials")
+    if status == http.HTTPStatus.BAD_REQUEST:
+        return InvalidInput("storage.bad_request", f"{name_host(url)} does not understand what it is asked for")
     if status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return FileNotFoundError(f"{url} is shorter than it was")
     return RetryLater("storage.unreachable", f"{name_host(url)} answers with status {status}: try again later")
