@@ -68,9 +68,10 @@ def build_graph(
         declare(outputs),
         [numpy_helper.from_array(value, constant) for constant, value in constants.items()],
     )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="infernet"
-    )
+    opsets = [helper.make_opsetid("", 17)]
+    if any(attributes.get("domain") == "ai.onnx.ml" for *_, attributes in steps):
+        opsets.append(helper.make_opsetid("ai.onnx.ml", 3))
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="infernet")
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from infernet.errors import InvalidInput
 from infernet.onnx_session import open_session
 from infernet.protocol.manifest import Determinism
 from infernet.workflows.batches import run_batches
+from infernet.workflows.flavours import exact
 from infernet.workflows.flavours.check import check_conversion
 from infernet.workflows.flavours.export import Converted, Draft, Export
 from infernet.workflows.flavours.fixed_point import describe_inputs, describe_outputs, quantise, read_stored
+from infernet.workflows.flavours.table import find_package, make_draft
 
 if TYPE_CHECKING:
     from infernet.workflows.data import Rows
 
 __all__ = ["Converted", "Export", "convert"]
-
-_FLAVOURS = {
-    "lightgbm": "lightgbm",
-    "xgboost": "xgboost",
-    "sklearn": "sklearn",
-    "sentence_transformers": "embedding",
-    "torch": "torch",
-    "onnx": "onnx",
-}
 
 
 def convert(estimator: Any, sample: Rows, *, export: Export | None = None) -> Converted:
@@ -62,22 +54,13 @@ def convert(estimator: Any, sample: Rows, *, export: Export | None = None) -> Co
 
 
 def _draft(estimator: Any, sample: Rows, export: Export) -> Draft:
-    package = _find_package(estimator)
-    if export.exact and package != "onnx":
-        from infernet.workflows.flavours import exact  # noqa: PLC0415
-
+    if export.exact and find_package(estimator) in {"lightgbm", "xgboost", "sklearn"}:
         return exact.draft(estimator, sample, export)
-    draft: Draft = importlib.import_module(f"{__name__}.{_FLAVOURS[package]}").draft(estimator, sample, export)
+    draft = make_draft(estimator, sample, export)
+    if export.exact and draft.determinism is not Determinism.EXACT:
+        raise InvalidInput(
+            "export.not_exact",
+            f"{type(estimator).__name__} computes with floats, in which machines differ: linear models, trees and "
+            "graphs of integers can be exact",
+        )
     return draft
-
-
-def _find_package(estimator: Any) -> str:
-    for kind in type(estimator).__mro__:
-        package = kind.__module__.partition(".")[0]
-        if package in _FLAVOURS:
-            return package
-    raise InvalidInput(
-        "model.unsupported",
-        f"train() gave back a {type(estimator).__name__}: a workflow exports models of scikit-learn, LightGBM, XGBoost, "
-        "torch, sentence-transformers and ONNX",
-    )

@@ -32,9 +32,7 @@ def check_conversion(original: Arrays, found: Arrays, tolerance: float, advice: 
     return largest
 
 
-def _check_numbers(
-    name: str, original: NDArray[Any], found: NDArray[Any], tolerance: float, advice: str
-) -> float:
+def _check_numbers(name: str, original: NDArray[Any], found: NDArray[Any], tolerance: float, advice: str) -> float:
     if original.shape != found.shape:
         raise InvalidInput(
             "model.deviates",

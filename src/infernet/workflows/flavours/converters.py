@@ -46,8 +46,6 @@ def register_sklearn() -> None:
         update_registered_converter(kind, alias, get_shape_calculator(alias), convert_plain, options=options)
 
     raw = {"raw_scores": [True, False], "output_class_labels": [True, False]}
-    register(
-        HistGradientBoostingClassifier, "SklearnHistGradientBoostingClassifier", {**_CLASSIFIER_OPTIONS, **raw}
-    )
+    register(HistGradientBoostingClassifier, "SklearnHistGradientBoostingClassifier", {**_CLASSIFIER_OPTIONS, **raw})
     register(HistGradientBoostingRegressor, "SklearnHistGradientBoostingRegressor", None)
     register(LinearSVC, "SklearnLinearSVC", {**_CLASSIFIER_OPTIONS, **raw})

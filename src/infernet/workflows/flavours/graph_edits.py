@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -137,5 +137,5 @@ def _name_by_order(graph: GraphProto, names: dict[str, str]) -> None:
         node.output[:] = [find(name) for name in node.output]
         for attribute in node.attribute:
             attribute.doc_string = ""
-            for inner in ([attribute.g] if attribute.HasField("g") else attribute.graphs):
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
                 _name_by_order(inner, names)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from infernet.workflows.data import Rows
 
 
-def draft(model: Any, rows: Rows, export: Export) -> Draft:
+def draft(model: Any, _rows: Rows, _export: Export) -> Draft:
     """Take a graph of one input. Its outputs are all answers, under the names that it gives them.
 
     Raises:
-        InvalidInput: `model.unsupported`: several inputs, or what is no tensor of numbers; `export.not_exact`.
+        InvalidInput: `model.unsupported`: several inputs, or what is no tensor of numbers.
     """
     content = model.SerializeToString()
     session = open_session(content)
@@ -36,9 +36,6 @@ def draft(model: Any, rows: Rows, export: Export) -> Draft:
             if unfit
             else f"the graph has {1 + len(others)} inputs: a workflow feeds it one, the features",
         )
-    is_exact = is_integer_graph(content)
-    if export.exact and not is_exact:
-        raise InvalidInput("export.not_exact", "the graph computes with floats, so machines may differ")
     shape, dtype = taken.shape, read_element_type(taken)
 
     def feed(features: NDArray[Any]) -> Arrays:
@@ -54,7 +51,7 @@ def draft(model: Any, rows: Rows, export: Export) -> Draft:
         answers=tuple(node.name for node in given),
         native={},
         advice="the graph was damaged on the way",
-        determinism=Determinism.EXACT if is_exact else None,
+        determinism=Determinism.EXACT if is_integer_graph(content) else None,
     )
 
 
@@ -68,6 +65,8 @@ def _fit(features: NDArray[Any], shape: list[Any], dtype: str) -> NDArray[Any]:
         ) from None
     cast = fitted.astype(dtype)
     if dtype.startswith(("int", "uint", "bool")) and not np.array_equal(cast, fitted):
-        raise InvalidInput("features.mismatch", f"the graph takes {dtype}, and the features hold what it cannot: other "
-        "numbers, or too large ones")
+        raise InvalidInput(
+            "features.mismatch",
+            f"the graph takes {dtype}, and the features hold what it cannot: other numbers, or too large ones",
+        )
     return cast

@@ -96,7 +96,9 @@ def ask_original(estimator: Any, features: NDArray[Any]) -> Arrays:
             return {VALUE: found.reshape(len(found), -1)}
         return {LABEL: _number(found, estimator), **_ask_scores(estimator, known)}
     except NotFittedError as error:
-        raise InvalidInput("model.not_fitted", f"train() gave back an estimator that has not learned: {error}") from None
+        raise InvalidInput(
+            "model.not_fitted", f"train() gave back an estimator that has not learned: {error}"
+        ) from None
 
 
 def _name_columns(estimator: Any, features: NDArray[Any]) -> Any:
@@ -146,7 +148,7 @@ def _call_exporter(estimator: Any, types: list[tuple[str, Any]]) -> ModelProto:
             model: ModelProto = convert_sklearn(
                 estimator, name="model", initial_types=types, options=options, target_opset=OPSETS
             )
-    except Exception as error:  # noqa: BLE001  (converters of many authors: each fails in its own way)
+    except Exception as error:
         raise _build_unsupported(estimator, str(error)) from error
     return model
 

@@ -1,5 +1,7 @@
-"""PyTorch modules. One that tells classes has them as `classes_`; it gives a score for each, and the graph adds the label
-and the probabilities."""
+"""PyTorch modules.
+
+One that tells classes has them as `classes_` and gives a score for each; the graph adds the label and the probabilities.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,7 @@ def export_module(module: Any, inputs: Mapping[str, NDArray[Any]], outputs: Sequ
                 opset_version=OPSETS[""],
                 dynamo=False,  # the other exporter takes a hundred times as long
             )
-    except Exception as error:  # noqa: BLE001  (the exporter fails in many ways)
+    except Exception as error:
         line = " ".join(str(error).split())[:160]
         raise InvalidInput(
             "model.unsupported", f"{type(module).__name__} cannot be exported to ONNX by torch: {line}"

@@ -1,0 +1,68 @@
+"""Integer scores, and what becomes of them: the label of the largest, or a value in fixed point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infernet.workflows.flavours.export import LABEL
+from infernet.workflows.graphs import Step
+
+SCORES = "scores"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The steps up to int64 `scores`, shape [n, count]: one for each class, or of two classes that of the second alone.
+
+    Attributes:
+        one: what stands for 1 in them.
+        threshold: from where the second of two classes wins.
+    """
+
+    steps: list[Step]
+    constants: dict[str, NDArray[Any]]
+    count: int
+    one: int
+    dtype: str
+    threshold: int = 0
+
+    @property
+    def numpy_dtype(self) -> str:
+        return {"float": "float32", "double": "float64"}[self.dtype]
+
+    def finish(self, answer: str, classes: NDArray[Any] | None, output_scale: int) -> tuple[list[Step], list[Any]]:
+        """The steps to the answer, and its shape beside the rows."""
+        if answer == LABEL and classes is not None:
+            return self._choose(classes), []
+        return self._scale(answer, 10**output_scale), [self.count]
+
+    def _choose(self, classes: NDArray[Any]) -> list[Step]:
+        self.constants["classes"] = classes.astype(np.int64)
+        if self.count > 1:
+            place: list[Step] = [("ArgMax", [SCORES], ["place"], {"axis": 1, "keepdims": 0, "select_last_index": 0})]
+        else:
+            self.constants["threshold"] = np.array(self.threshold, np.int64)
+            self.constants["flat"] = np.array([-1], np.int64)
+            place = [
+                ("Greater", [SCORES, "threshold"], ["is_second"], {}),
+                ("Cast", ["is_second"], ["column"], {"to": 7}),
+                ("Reshape", ["column", "flat"], ["place"], {}),
+            ]
+        return [*place, ("Gather", ["classes", "place"], [LABEL], {"axis": 0})]
+
+    def _scale(self, answer: str, wanted: int) -> list[Step]:
+        """Rounded to the nearest, halves away from zero."""
+        common = int(np.gcd(wanted, self.one))
+        up, down = wanted // common, self.one // common
+        self.constants.update(up=np.array(up), down=np.array(down), half=np.array(down // 2))
+        return [
+            ("Mul", [SCORES, "up"], ["raised"], {}),
+            ("Sign", ["raised"], ["sign"], {}),
+            ("Mul", ["sign", "half"], ["offset"], {}),
+            ("Add", ["raised", "offset"], ["moved"], {}),
+            ("Div", ["moved", "down"], [answer], {}),
+        ]
