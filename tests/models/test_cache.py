@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from model_files import write_model
 from range_server import serve_folder
+from small_models import write_model
 
 from infernet.errors import NodeMisconfigured
 from infernet.models.cache import HeldModel, ModelCache

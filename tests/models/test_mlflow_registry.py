@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow_stores import copy_store, register
-from model_files import write_model
+from small_models import write_model
 
 from infernet.errors import InvalidInput, NodeMisconfigured, RetryLater
 from infernet.models.cache import ModelCache

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from model_files import write_model
 from range_server import FileServer, serve_folder
+from small_models import write_model
 
 from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, RetryLater
 from infernet.models import download as download_module

@@ -9,6 +9,7 @@ import typer
 
 from infernet.cli.options import MODEL_STORE, AsJson, Store
 from infernet.cli.output import console, print_json
+from infernet.cli.publish import earnings, fetch, publish
 from infernet.cli.rollback import rollback
 from infernet.errors import InvalidInput
 
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from infernet.protocol.manifest import TensorSpec
 
 app = typer.Typer(
-    help="Add, list and show the models of this machine's store.", no_args_is_help=True, rich_markup_mode=None
+    help="The models of this machine's store, of MLflow's registry and of the chain's.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.command("rollback")(rollback)
+app.command("publish")(publish)
+app.command("fetch")(fetch)
+app.command("earnings")(earnings)
 
 
 @app.command("add")
@@ -48,22 +54,31 @@ def add(
 
 @app.command("list")
 def list_models(store: Store = MODEL_STORE, as_json: AsJson = False) -> None:
-    """Every model version in the store."""
+    """Every model version in the store: those added by name, then those fetched, which leave when room is short."""
     from rich.table import Table
 
-    from infernet.models.store import ModelStore
+    from infernet.models.cache import ModelCache
 
-    models = ModelStore(store).list()
+    cache = ModelCache(store)
+    models = cache.store.list()
+    sources = {fetched.hash: fetched.source for fetched in cache.list()}
+    models += [cache.store.get(digest) for digest in sources]
     if as_json:
-        print_json([{"name": model.manifest.name, "hash": model.hash} for model in models])
+        print_json([{"name": m.manifest.name, "hash": m.hash, "fetchedFrom": sources.get(m.hash)} for m in models])
         return
     if not models:
         console().print(f"no models in {store}: add one with 'infernet models add model.onnx --name you/model:1'")
         return
-    table = Table("name", "flavour", "determinism", "hash", box=None)
+    table = Table("name", "flavour", "determinism", "hash", "fetched from", box=None)
     for model in models:
         manifest = model.manifest
-        table.add_row(manifest.name, manifest.flavour.value, manifest.determinism.value, model.hash[:16] + "…")
+        table.add_row(
+            manifest.name,
+            manifest.flavour.value,
+            manifest.determinism.value,
+            model.hash[:16] + "…",
+            sources.get(model.hash, ""),
+        )
     console().print(table)
 
 

@@ -54,7 +54,7 @@ def deposit(
 ) -> None:
     """Put ether or tokens into the Coordinator, for requests to be paid from."""
     wei = parse_amount(amount)
-    balance = run(_look(rpc_url, _check(coordinator), load_user_signer(keystore), token, account, wei))
+    balance = run(_look(rpc_url, check_coordinator(coordinator), load_user_signer(keystore), token, account, wei))
     _show(balance, as_json)
 
 
@@ -68,10 +68,11 @@ def balance(
 ) -> None:
     """Show what an account has in the Coordinator: free, and locked for requests."""
     signer = None if account else load_user_signer(keystore)
-    _show(run(_look(rpc_url, _check(coordinator), signer, token, account, 0)), as_json)
+    _show(run(_look(rpc_url, check_coordinator(coordinator), signer, token, account, 0)), as_json)
 
 
-def _check(coordinator: str) -> str:
+def check_coordinator(coordinator: str) -> str:
+    """Raises InvalidInput, `request.no_coordinator`, where none is given."""
     if not coordinator:
         raise InvalidInput("request.no_coordinator", "give the Coordinator's address: --coordinator 0x…")
     return coordinator

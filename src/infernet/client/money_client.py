@@ -7,7 +7,8 @@ from typing import Any
 
 from infernet.chain.abi import ContractAbi, parse_abi
 from infernet.client.contract_client import COORDINATOR, ContractClient
-from infernet.protocol.hashing import ZERO_ADDRESS, to_address
+from infernet.protocol.hashing import ZERO_ADDRESS, compute_container_id, to_address
+from infernet.protocol.model_names import parse_published_name
 from infernet.types import Address, Hash32, Receipt, Wei
 
 WITHOUT_LIMIT = 2**128 - 1
@@ -100,6 +101,44 @@ class MoneyClient(ContractClient):
         publication = (manifest_hash, uri, to, royalty_bps)
         registry = await self._find("MODEL_REGISTRY")
         return await self.transact(registry, "ModelRegistry", "publish", namespace, name, version, publication)
+
+    async def read_namespace_owner(self, namespace: str) -> Address:
+        """Whose a namespace of the ModelRegistry is; zero where it is free."""
+        owner, _ = await self.read(await self._find("MODEL_REGISTRY"), "ModelRegistry", "getNamespace", namespace)
+        return to_address(owner)
+
+    async def read_model_hash(self, container: str) -> bytes | None:
+        """The manifest hash that is published as `namespace/name:version`, None where nothing is."""
+        registry = await self._find("MODEL_REGISTRY")
+        version = await self.read(registry, "ModelRegistry", "getVersion", compute_container_id(container))
+        return version[0] if any(version[0]) else None
+
+    async def read_model_alias(self, alias: str) -> Hash32 | None:
+        """The container id that `namespace/name@alias` stands for, None where it stands for nothing."""
+        registry = await self._find("MODEL_REGISTRY")
+        target = await self.read(registry, "ModelRegistry", "resolveAlias", compute_container_id(alias))
+        return Hash32(target) if any(target) else None
+
+    async def set_model_alias(self, container: str, alias: str) -> Receipt:
+        """Point `namespace/name@alias` at a published version."""
+        name = parse_published_name(container)
+        registry = await self._find("MODEL_REGISTRY")
+        place = (name.namespace, name.name, alias, name.last)
+        return await self.transact(registry, "ModelRegistry", "setAlias", *place)
+
+    async def read_model_price(self, container: str, token: str = ZERO_ADDRESS) -> int:
+        """What the creator thinks an answer should cost; 0 = no hint."""
+        registry = await self._find("MODEL_REGISTRY")
+        place = (compute_container_id(container), to_address(token))
+        price: int = await self.read(registry, "ModelRegistry", "getPrice", *place)
+        return price
+
+    async def set_model_price(self, container: str, price: int, token: str = ZERO_ADDRESS) -> Receipt:
+        """Say what an answer should cost, in units of the token (zero = ether)."""
+        name = parse_published_name(container)
+        registry = await self._find("MODEL_REGISTRY")
+        place = (name.namespace, name.name, name.last, to_address(token), price)
+        return await self.transact(registry, "ModelRegistry", "setPrice", *place)
 
     # --- nodes ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,120 @@
+"""Where a model comes from, whatever it is called: this machine's store, an MLflow registry, a chain, or a URI."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infernet.chain.model_registry import OnChainModels
+from infernet.errors import InvalidInput, NodeMisconfigured
+from infernet.models.cache import HeldModel, ModelCache
+from infernet.models.download import MANIFEST_FILE, Progress
+from infernet.models.mlflow_registry import ModelReference, open_registry, parse_reference
+from infernet.models.storage import Location, check_scheme
+from infernet.protocol.model_names import parse_published_name
+
+MANIFEST_HASH_TAG = "infernet.manifest_hash"
+"""Of a version in MLflow, written when it was registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reference stands for now.
+
+    Attributes:
+        version: in the words of where it was found: `wine version 3`, `acme/wine:3`.
+        run_id: of the MLflow run that made it, empty where none is known.
+        folder: where its files lie.
+        manifest_hash: 64 hex digits, empty where only the files tell.
+    """
+
+    version: str
+    run_id: str
+    folder: Location
+    manifest_hash: str = ""
+
+
+class ModelSources:
+    """Resolves references and fetches what they stand for.
+
+    Args:
+        tracking_uri: of MLflow's registry, for `models:/…`.
+        chain_models: of the chain, for `namespace/name@alias`; None where there is none.
+        trusted_roots: folders of this machine that a chain's entry may name; any other `file:` URI of one is refused.
+    """
+
+    def __init__(
+        self,
+        cache: ModelCache,
+        tracking_uri: str,
+        chain_models: OnChainModels | None = None,
+        trusted_roots: Sequence[Path] = (),
+    ) -> None:
+        self.cache = cache
+        self._tracking_uri = tracking_uri
+        self._chain_models = chain_models
+        self._trusted_roots = tuple(trusted_roots)
+
+    async def resolve(self, reference: str) -> Found:
+        """What a reference stands for now: `models:/name@alias`, `models:/name/3`, `namespace/name@alias`,
+        `namespace/name:version`, or the URI of a model's folder or manifest.
+
+        Raises:
+            InvalidInput: it is no reference.
+            NodeMisconfigured: `registry.not_found` and others, where it stands for nothing.
+            RetryLater: the registry or the chain cannot be reached.
+        """
+        if reference.startswith("models:/"):
+            return await asyncio.to_thread(self.resolve_registered, parse_reference(reference))
+        if "://" in reference:
+            return _find_folder(Location(reference))
+        parse_published_name(reference)
+        if self._chain_models is None:
+            raise InvalidInput(
+                "model.no_chain", f"{reference} is looked up on a chain: give --coordinator, or a models:/ reference"
+            )
+        publication = await self._chain_models.fetch_publication(reference)
+        folder = _find_folder(Location(publication.uri)).folder
+        self._check_trusted(folder, publication.container)
+        return Found(publication.container, "", folder, publication.manifest_hash.hex())
+
+    def resolve_registered(self, reference: ModelReference) -> Found:
+        """The same for a version in MLflow's registry, at once."""
+        version = open_registry(self._tracking_uri, build_registry_headers()).resolve(reference)
+        return Found(str(version), version.run_id, version.folder, version.tags.get(MANIFEST_HASH_TAG, ""))
+
+    async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
+        """The model itself, in the cache. Raises as `ModelCache.fetch`."""
+        return await asyncio.to_thread(self.cache.fetch, found.folder, found.manifest_hash or None, progress)
+
+    def _check_trusted(self, folder: Location, container: str) -> None:
+        """Whoever publishes writes the URI: it must not make a node read its own machine."""
+        check_scheme(folder)
+        if folder.scheme != "file":
+            return
+        path = folder.local_path.resolve()
+        if not any(path.is_relative_to(root.resolve()) for root in self._trusted_roots):
+            raise NodeMisconfigured(
+                "model.local_uri",
+                f"{container} is published at {folder.uri}, a folder of its publisher's machine: add the folder to "
+                "models.trusted_folders where it is this machine's too",
+            )
+
+
+def build_registry_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What an MLflow server wants to see, from the variables that MLflow's own client reads."""
+    if token := environment.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    if user := environment.get("MLFLOW_TRACKING_USERNAME"):
+        words = f"{user}:{environment.get('MLFLOW_TRACKING_PASSWORD', '')}"
+        return {"Authorization": "Basic " + base64.b64encode(words.encode()).decode()}
+    return {}
+
+
+def _find_folder(place: Location) -> Found:
+    folder = place.parent if place.name == MANIFEST_FILE else place
+    return Found(folder.uri, "", folder)
