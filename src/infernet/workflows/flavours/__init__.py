@@ -45,11 +45,12 @@ def convert(estimator: Any, sample: Rows, *, export: Export | None = None) -> Co
     )
     return Converted(
         onnx=draft.onnx,
-        inputs=describe_inputs(feeds, sample.columns, export.scale),
+        inputs=describe_inputs(session, sample.columns, export.scale),
         outputs=describe_outputs(draft, draft.ask(features), found, export),
         determinism=draft.determinism or (Determinism.NONE if export.decimals is None else Determinism.ROUNDED),
         native=draft.native,
         largest_difference=difference,
+        files=draft.files,
     )
 
 

@@ -52,6 +52,7 @@ class Draft:
         names: of the classes, in the order of the probabilities' columns.
         stored: integer outputs that are numbers with the export's decimal places.
         determinism: where the graph itself decides it.
+        files: what belongs beside the graph, as a tokenizer does.
     """
 
     onnx: bytes
@@ -64,6 +65,7 @@ class Draft:
     names: tuple[str, ...] | None = None
     stored: frozenset[str] = frozenset()
     determinism: Determinism | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +78,7 @@ class Converted:
         native: the original in a format that runs no code when it is read, by file name; empty where it has none.
         largest_difference: between the original and the graph on the rows of the check, as a part of an output's
             largest value.
+        files: what belongs into the model's folder beside the graph, by file name.
     """
 
     onnx: bytes
@@ -84,6 +87,7 @@ class Converted:
     determinism: Determinism
     native: Mapping[str, bytes] = field(default_factory=dict)
     largest_difference: float = 0.0
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def build_missing(package: str, extra: str = "workflows") -> NodeMisconfigured:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.errors import InvalidInput
+from infernet.onnx_session import read_element_type
 from infernet.protocol.fixed_point import compute_rounding_margin, from_stored, to_stored
 from infernet.protocol.manifest import Quantisation, Rounding, TensorSpec
 from infernet.workflows.flavours.export import LABEL, PROBABILITIES, SCORES, Arrays, Draft, Export
@@ -41,18 +42,21 @@ def quantise(features: NDArray[Any], scale: int, columns: Sequence[str] | None =
     return coarse
 
 
-def describe_inputs(inputs: Arrays, columns: tuple[str, ...] | None, scale: int) -> tuple[TensorSpec, ...]:
-    """What the features hold: `int256[]` in row-major order."""
-    return tuple(
-        TensorSpec(
-            name=name,
-            dtype=values.dtype.name,  # type: ignore[arg-type]  # pydantic compares it with the dtypes there are
-            shape=(None, *values.shape[1:]),
-            encoding="int256[]",
-            scale=scale if values.dtype.kind == "f" else 0,
-            columns=columns if len(inputs) == 1 and values.ndim == 2 else None,
-        )
-        for name, values in inputs.items()
+def describe_inputs(session: Any, columns: tuple[str, ...], scale: int) -> tuple[TensorSpec, ...]:
+    """What the features hold: `int256[]` in row-major order, a `Tensor` where that would leave the shape open."""
+    return tuple(_describe_input(node, columns, scale) for node in session.get_inputs())
+
+
+def _describe_input(node: Any, columns: tuple[str, ...], scale: int) -> TensorSpec:
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
+    dtype, is_plain = read_element_type(node), shape.count(None) < 2
+    return TensorSpec(
+        name=node.name,
+        dtype=dtype,  # type: ignore[arg-type]  # pydantic compares it with the dtypes there are
+        shape=shape,
+        encoding="int256[]" if is_plain else "tensor",
+        scale=scale if is_plain and dtype.startswith("float") else 0,
+        columns=columns if len(shape) == 2 and shape[1] == len(columns) else None,
     )
 
 

@@ -1,6 +1,6 @@
 """PyTorch modules.
 
-One that tells classes has them as `classes_` and gives a score for each; the graph adds the label and the probabilities.
+One that tells classes has them as `classes_` and gives a score for each; the graph adds label and probabilities.
 """
 
 from __future__ import annotations
