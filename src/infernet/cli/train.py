@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +10,11 @@ import typer
 
 from infernet.cli.options import AsJson, TrackingUri
 from infernet.cli.output import console, print_json
+from infernet.cli.run import Interrupted
 from infernet.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from infernet.workflows.training import TrainedVersion
+    from infernet.workflows.trainer import TrainedVersion
 
 
 def train(
@@ -36,9 +38,10 @@ def train(
     Ctrl-C ends a training that reports its progress early and keeps what was learned; any other is given up.
     """
     from infernet.workflows.tracker import open_tracker
-    from infernet.workflows.training import run_training
+    from infernet.workflows.trainer import run_training
     from infernet.workflows.workflow import load_workflow, parse_parameters
 
+    signal.signal(signal.SIGTERM, _stop)
     chosen = load_workflow(file, workflow)
     params = parse_parameters(chosen, dict(_split_setting(text) for text in settings or []))
     tracker = open_tracker(tracking_uri)
@@ -47,6 +50,10 @@ def train(
         print_json(_describe(trained))
     else:
         _show(trained)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Interrupted(number)
 
 
 def _split_setting(text: str) -> tuple[str, str]:

@@ -12,24 +12,29 @@ if TYPE_CHECKING:
     from infernet.workflows.data import Rows as Rows
     from infernet.workflows.data import Table as Table
     from infernet.workflows.flavours.export import Export as Export
+    from infernet.workflows.inference import InferenceWorkflow as InferenceWorkflow
+    from infernet.workflows.inference import inference as inference
+    from infernet.workflows.inference import run_inference as run_inference
+    from infernet.workflows.inference import start_inference as start_inference
     from infernet.workflows.metrics import Metric as Metric
     from infernet.workflows.progress import Progress as Progress
     from infernet.workflows.search import Range as Range
-    from infernet.workflows.training import TrainedVersion as TrainedVersion
-    from infernet.workflows.training import run_training as run_training
+    from infernet.workflows.trainer import TrainedVersion as TrainedVersion
+    from infernet.workflows.trainer import run_training as run_training
     from infernet.workflows.workflow import TrainingWorkflow as TrainingWorkflow
     from infernet.workflows.workflow import training as training
 
 _PLACES = {
     "Export": "flavours.export",
+    "InferenceWorkflow": "inference",
     "Metric": "metrics",
     "Progress": "progress",
     "Range": "search",
     "Rows": "data",
     "Table": "data",
-    "TrainedVersion": "training",
+    "TrainedVersion": "trainer",
     "TrainingWorkflow": "workflow",
-    "run_training": "training",
+    "run_training": "trainer",
     "training": "workflow",
 }
 

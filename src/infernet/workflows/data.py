@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_LARGEST_EXACT = 2**24
-"""Beyond it float32 leaves integers out."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
@@ -137,28 +134,27 @@ def _check_numbers(features: pd.DataFrame) -> None:
 
 
 def _cast(features: pd.DataFrame, dtype: str | None) -> pd.DataFrame:
+    for name in features.columns:
+        _check_range(str(name), features[name].to_numpy(), dtype)
+    return features if dtype is None else features.astype(dtype)
+
+
+def _check_range(name: str, values: NDArray[Any], dtype: str | None) -> None:
     import numpy as np  # noqa: PLC0415
 
-    for name in features.columns:
-        values = features[name].to_numpy()
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise InvalidInput("data.infinite", f"{name} holds infinite values: replace them in load()")
-        if (
-            dtype == "float32"
-            and values.dtype.kind in "iu"
-            and np.abs(values.astype(np.float64)).max() > _LARGEST_EXACT
-        ):
-            raise InvalidInput(
-                "data.too_large",
-                f"{name} holds integers beyond {_LARGEST_EXACT:,}, which float32 rounds: scale them in load(), or set "
-                "feature_dtype of the workflow",
-            )
-    if dtype is None:
-        return features
-    cast = features.astype(dtype)
-    if dtype.startswith("float") and not np.isfinite(cast.to_numpy()).all():
-        raise InvalidInput("data.too_large", f"values are too large for {dtype}: scale them in load()")
-    return cast
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InvalidInput("data.infinite", f"{name} holds infinite values: replace them in load()")
+    if dtype is None or not dtype.startswith("float"):
+        return
+    largest = float(np.abs(values.astype(np.float64)).max())
+    if largest > float(np.finfo(dtype).max):
+        raise InvalidInput("data.too_large", f"{name} holds {largest:g}, too large for {dtype}: scale it in load()")
+    if values.dtype.kind in "iu" and largest > 2 ** (np.finfo(dtype).nmant + 1):
+        raise InvalidInput(
+            "data.too_large",
+            f"{name} holds the integer {largest:.0f}, and {dtype} rounds those beyond "
+            f"{2 ** (np.finfo(dtype).nmant + 1):,}: scale them in load(), or set feature_dtype of the workflow",
+        )
 
 
 def _build_target(target: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...] | None]:

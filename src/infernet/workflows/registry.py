@@ -181,7 +181,7 @@ class Registry:
         target = self._choose_earlier(champion, versions, to)
         with translated(self.tracker.uri):
             self._set_champion(target)
-            if target.number != champion.number:
+            if target.number < champion.number:
                 self._client.set_model_version_tag(
                     model, str(champion.number), WITHDRAWN, f"rolled back to {target.number}"
                 )

@@ -125,14 +125,14 @@ def recording(tracker: Tracker, workflow: TrainingWorkflow, seed: int) -> Iterat
     try:
         _log_environment(run, workflow)
         yield run
-    except KeyboardInterrupt:
-        _end(run, "KILLED", "Ctrl-C")
-        raise
     except InfernetError as error:
         _end(run, "FAILED", f"{error.code}: {error.message}")
         raise
-    except BaseException as error:
+    except Exception as error:
         _end(run, "FAILED", f"{type(error).__name__}: {error}")
+        raise
+    except BaseException as error:
+        _end(run, "KILLED", "Ctrl-C" if isinstance(error, KeyboardInterrupt) else "it was stopped")
         raise
     with translated(tracker.uri):
         tracker.client.set_terminated(run.id, "FINISHED")

@@ -1,0 +1,31 @@
+"""A fresh MLflow store for each test, and workflows on the data that ships with scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow_stores import copy_store
+
+from infernet.workflows.registry import Registry
+from infernet.workflows.tracker import Tracker, open_tracker
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.getbasetemp().parent
+
+
+@pytest.fixture
+def store_uri(shared: Path, tmp_path: Path) -> str:
+    return copy_store(shared, tmp_path)
+
+
+@pytest.fixture
+def tracker(store_uri: str) -> Tracker:
+    return open_tracker(store_uri)
+
+
+@pytest.fixture
+def registry(tracker: Tracker) -> Registry:
+    return Registry(tracker)
