@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +11,9 @@ from infernet.chain.model_registry import OnChainModels
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.models.cache import HeldModel, ModelCache
 from infernet.models.download import MANIFEST_FILE, Progress
-from infernet.models.mlflow_registry import ModelReference, open_registry, parse_reference
+from infernet.models.mlflow_registry import ModelReference, find_registered, parse_reference
 from infernet.models.storage import Location, check_scheme
 from infernet.protocol.model_names import parse_published_name
-
-MANIFEST_HASH_TAG = "infernet.manifest_hash"
-"""Of a version in MLflow, written when it was registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +79,8 @@ class ModelSources:
 
     def resolve_registered(self, reference: ModelReference) -> Found:
         """The same for a version in MLflow's registry, at once."""
-        version = open_registry(self._tracking_uri, build_registry_headers()).resolve(reference)
-        return Found(str(version), version.run_id, version.folder, version.tags.get(MANIFEST_HASH_TAG, ""))
+        version = find_registered(self._tracking_uri, reference)
+        return Found(str(version), version.run_id, version.folder, version.manifest_hash or "")
 
     async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
         """The model itself, in the cache. Raises as `ModelCache.fetch`."""
@@ -103,16 +98,6 @@ class ModelSources:
                 f"{container} is published at {folder.uri}, a folder of its publisher's machine: add the folder to "
                 "models.trusted_folders where it is this machine's too",
             )
-
-
-def build_registry_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What an MLflow server wants to see, from the variables that MLflow's own client reads."""
-    if token := environment.get("MLFLOW_TRACKING_TOKEN"):
-        return {"Authorization": f"Bearer {token}"}
-    if user := environment.get("MLFLOW_TRACKING_USERNAME"):
-        words = f"{user}:{environment.get('MLFLOW_TRACKING_PASSWORD', '')}"
-        return {"Authorization": "Basic " + base64.b64encode(words.encode()).decode()}
-    return {}
 
 
 def _find_folder(place: Location) -> Found:

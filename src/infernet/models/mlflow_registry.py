@@ -4,6 +4,8 @@ its files lie. A SQLite store is read as it is, read-only; a server is asked ove
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ from infernet.models.http_storage import fetch_json, name_host
 from infernet.models.storage import Location
 
 _REFERENCE = re.compile(r"models:/(?P<name>[^@:/]+)(?:@(?P<alias>[^@:/\s]+)|/(?P<version>[0-9]+))")
+MANIFEST_HASH_TAG = "infernet.manifest_hash"
+"""Of a version, written when it was registered."""
 _API = "api/2.0/mlflow"
 _ARTIFACTS = "api/2.0/mlflow-artifacts/artifacts"
 _DELETED = "Deleted_Internal"
@@ -55,6 +59,11 @@ class RegisteredVersion:
     run_id: str
     folder: Location
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def manifest_hash(self) -> str | None:
+        """64 hex digits, None where the version does not say."""
+        return self.tags.get(MANIFEST_HASH_TAG)
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version}"
@@ -107,6 +116,21 @@ def open_registry(uri: str, headers: Mapping[str, str] | None = None) -> MlflowR
     raise InvalidInput(
         "registry.uri", f"{uri!r} is no registry that can be read: give sqlite:///PATH or a server's http(s) URL"
     )
+
+
+def build_registry_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What an MLflow server wants to see, from the variables that MLflow's own client reads."""
+    if token := environment.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    if user := environment.get("MLFLOW_TRACKING_USERNAME"):
+        words = f"{user}:{environment.get('MLFLOW_TRACKING_PASSWORD', '')}"
+        return {"Authorization": "Basic " + base64.b64encode(words.encode()).decode()}
+    return {}
+
+
+def find_registered(tracking_uri: str, reference: ModelReference) -> RegisteredVersion:
+    """What a reference stands for now, with the credentials of the environment. Raises as `MlflowRegistry.resolve`."""
+    return open_registry(tracking_uri, build_registry_headers()).resolve(reference)
 
 
 class SqliteRegistry:

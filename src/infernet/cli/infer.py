@@ -1,0 +1,73 @@
+"""`infernet infer`: rows of a file through a model or an inference workflow."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infernet.cli.options import MODEL_STORE, AsJson, Store, TrackingUri
+from infernet.cli.output import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infernet.workflows.loaded_model import LoadedModel
+
+
+def infer(
+    model: Annotated[
+        str,
+        typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, a model of the store, or a workflow's file."),
+    ],
+    rows: Annotated[Path, typer.Argument(help="A CSV file whose first line names the columns.")],
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Which one, where the file has several.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answers there as CSV.")] = None,
+    store: Store = MODEL_STORE,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer every row by the version that the name stands for now; on standard output, as CSV, unless told."""
+    from infernet.workflows.csv_file import read_columns
+    from infernet.workflows.inference import load_inference, start_inference
+    from infernet.workflows.loaded_model import list_columns
+    from infernet.workflows.tracker import choose_tracking_uri
+
+    chosen = load_inference(Path(model), workflow) if model.endswith(".py") else model
+    started = start_inference(chosen, store=store, tracking_uri=choose_tracking_uri(tracking_uri))
+    is_plain = isinstance(chosen, str)
+    answers = started(read_columns(rows, list_columns(started.loaded.manifest) if is_plain else None))
+    if as_json:
+        print_json({**_describe(started.loaded), "answers": {name: _plain(value) for name, value in answers.items()}})
+    elif output is not None:
+        with output.open("w", newline="", encoding="utf-8") as file:
+            _write(answers, file)
+    else:
+        _write(answers, sys.stdout)
+
+
+def _describe(model: LoadedModel) -> dict[str, Any]:
+    return {"model": model.version, "hash": model.hash, "run": model.run_id or None}
+
+
+def _write(answers: Mapping[str, Any], file: Any) -> None:
+    """A column for each number of an answer."""
+    import csv
+
+    import numpy as np
+
+    columns: list[Any] = []
+    names: list[str] = []
+    for name, values in answers.items():
+        table = np.asarray(values).reshape(len(values), -1)
+        names += [name] if table.shape[1] == 1 else [f"{name}_{place}" for place in range(table.shape[1])]
+        columns += list(table.T)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
