@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infernet.workflows.flavours import sklearn
+from infernet.workflows.flavours.converters import CLASSIFIER_OPTIONS, mend
 from infernet.workflows.flavours.export import Draft, Export, build_missing
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def register() -> None:
         LGBMClassifier,
         "LightGbmLGBMClassifier",
         calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
+        mend(convert_lightgbm),
+        options=CLASSIFIER_OPTIONS,
     )
     update_registered_converter(
         LGBMRegressor,
         "LightGbmLGBMRegressor",
         calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
+        mend(convert_lightgbm),
         options={"split": None},
     )

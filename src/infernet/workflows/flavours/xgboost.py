@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from infernet.workflows.flavours import sklearn
+from infernet.workflows.flavours.converters import CLASSIFIER_OPTIONS, mend
 from infernet.workflows.flavours.export import Draft, Export, build_missing
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def register() -> None:
         XGBClassifier,
         "XGBoostXGBClassifier",
         calculate_linear_classifier_output_shapes,
-        convert_xgboost,
-        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
+        mend(convert_xgboost),
+        options=CLASSIFIER_OPTIONS,
     )
     update_registered_converter(
-        XGBRegressor, "XGBoostXGBRegressor", calculate_linear_regressor_output_shapes, convert_xgboost
+        XGBRegressor, "XGBoostXGBRegressor", calculate_linear_regressor_output_shapes, mend(convert_xgboost)
     )
