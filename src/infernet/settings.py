@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -57,6 +57,12 @@ class ModelSettings(Section):
     store: Path = Path("models")
 
 
+class MlflowSettings(Section):
+    """The registry of trained models."""
+
+    tracking_uri: str = "sqlite:///mlflow.db"
+
+
 class ApiSettings(Section):
     """The HTTP API. Port 0 takes a free one."""
 
@@ -101,9 +107,19 @@ class ContainerSettings(Section):
     """One container that the node serves. A model is served under its own name unless `id` says otherwise."""
 
     id: str | None = Field(default=None, pattern=r"^[^,\s]+$")
-    kind: Literal["model", "python"]
+    kind: Literal["model", "python", "training", "evaluation"]
     model: str | None = None
     target: str | None = None
+    workflow: Path | None = None
+    workflow_name: str | None = None
+    column: str | None = None
+    metric: str = "accuracy"
+    decimals: int = Field(default=6, ge=0, le=12)
+    folders: tuple[Path, ...] = ()
+    private_addresses: bool = False
+    max_rows: int = Field(default=1_000_000, gt=0, lt=_SQL_LIMIT)
+    max_bytes: int = Field(default=2**30, gt=0, lt=_SQL_LIMIT)
+    memory_bytes: int | None = Field(default=None, gt=0, lt=_SQL_LIMIT)
     concurrency: int = Field(default=1, ge=1, le=64)
     timeout_s: float = Field(default=60.0, gt=0, le=_DAY_S)
 
@@ -119,6 +135,7 @@ class Settings(Section):
     account: AccountSettings = AccountSettings()
     journal: JournalSettings = JournalSettings()
     models: ModelSettings = ModelSettings()
+    mlflow: MlflowSettings = MlflowSettings()
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
     policy: PolicySettings = PolicySettings()
@@ -222,14 +239,25 @@ def _check(settings: Settings) -> None:
             )
 
 
+_LIMITS = ("max_rows", "max_bytes", "memory_bytes")
+_KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "model": (("model",), ()),
+    "python": (("id", "target"), ()),
+    "training": (("id", "workflow"), ("workflow_name", *_LIMITS)),
+    "evaluation": (("id", "column"), ("metric", "decimals", "folders", "private_addresses", *_LIMITS)),
+}
+"""By kind of container: what it needs, and what it may have beside what all may."""
+
+
 def _check_container(container: ContainerSettings) -> None:
-    needed, refused = (("model",), "target") if container.kind == "model" else (("id", "target"), "model")
+    needed, optional = _KEYS[container.kind]
+    refused = {key for keys in _KEYS.values() for key in (*keys[0], *keys[1])} - {"id", *needed, *optional}
     what = f"the container {container.name!r} of kind {container.kind!r}"
     for key in needed:
         if not getattr(container, key):
             raise _Contradiction(f"containers.{key}", f"{what} needs the key {key!r}")
-    if getattr(container, refused) is not None:
-        raise _Contradiction(f"containers.{refused}", f"{what} takes no key {refused!r}: remove it")
+    for key in sorted(refused & container.model_fields_set):
+        raise _Contradiction(f"containers.{key}", f"{what} takes no key {key!r}: remove it")
 
 
 def _anchor(settings: Settings, folder: Path) -> Settings:
@@ -248,12 +276,25 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
             "account": AccountSettings(**account),
             "journal": JournalSettings(path=at("journal.path", settings.journal.path)),
             "models": ModelSettings(store=at("models.store", settings.models.store)),
-            "containers": tuple(
-                container.model_copy(update={"target": _anchor_target(container.target, at)})
-                for container in settings.containers
-            ),
+            "mlflow": MlflowSettings(tracking_uri=_anchor_sqlite(settings.mlflow.tracking_uri, at)),
+            "containers": tuple(_anchor_container(container, at) for container in settings.containers),
         }
     )
+
+
+def _anchor_container(container: ContainerSettings, at: Callable[[str, Path], Path]) -> ContainerSettings:
+    update: dict[str, Any] = {"target": _anchor_target(container.target, at)}
+    if container.workflow is not None:
+        update["workflow"] = at("containers.workflow", container.workflow)
+    if container.folders:
+        update["folders"] = tuple(at("containers.folders", folder) for folder in container.folders)
+    return container.model_copy(update=update)
+
+
+def _anchor_sqlite(uri: str, at: Callable[[str, Path], Path]) -> str:
+    """`sqlite:///path` from the file's folder, a server's URL as it is."""
+    prefix = "sqlite:///"
+    return f"{prefix}{at('mlflow.tracking_uri', Path(uri.removeprefix(prefix)))}" if uri.startswith(prefix) else uri
 
 
 def _anchor_target(target: str | None, at: Callable[[str, Path], Path]) -> str | None:

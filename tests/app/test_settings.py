@@ -191,3 +191,31 @@ def test_what_init_writes_documents_every_key_with_its_default(tmp_path: Path) -
     assert shown.log == Settings.model_fields["log"].default
     assert shown.chains[0].poll_interval_s == 1.0
     assert shown.chains[0].tip_wei == 10**9
+
+
+TRAINING = '[[containers]]\nid = "train"\nkind = "training"\nworkflow = "wine.py"\n'
+EVALUATION = '[[containers]]\nid = "score"\nkind = "evaluation"\ncolumn = "class"\nfolders = ["entries"]\n'
+
+
+def test_a_container_that_trains_and_one_that_evaluates_find_their_files(tmp_path: Path) -> None:
+    settings = read(tmp_path, CHAIN + TRAINING + EVALUATION)
+    training, evaluation = settings.containers
+    assert training.workflow == tmp_path / "wine.py"
+    assert evaluation.folders == (tmp_path / "entries",)
+    assert settings.mlflow.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
+    server = read(tmp_path, CHAIN + '[mlflow]\ntracking_uri = "http://10.0.0.1:5000"\n')
+    assert server.mlflow.tracking_uri == "http://10.0.0.1:5000"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (TRAINING.replace('workflow = "wine.py"\n', ""), "containers.workflow"),
+        (TRAINING + 'column = "class"\n', "containers.column"),
+        (EVALUATION.replace('column = "class"\n', ""), "containers.column"),
+        (EVALUATION + 'workflow = "wine.py"\n', "containers.workflow"),
+        (MODEL + "max_rows = 1\n", "containers.max_rows"),
+    ],
+)
+def test_a_kind_of_container_has_keys_of_its_own(tmp_path: Path, text: str, key: str) -> None:
+    assert refuse(tmp_path, CHAIN + text).fields["key"] == key

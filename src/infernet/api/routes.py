@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from infernet.errors import InvalidInput
 from infernet.ports import ChainService
 from infernet.protocol.hashing import to_address
 from infernet.protocol.wire_json import decode_delegate_json
-from infernet.types import Address, ChainId, ChainStatus, JobReport, SubscriptionId, SubscriptionReport
+from infernet.types import Address, ChainId, ChainStatus, JobReport, ModelUse, SubscriptionId, SubscriptionReport
 from infernet.web import JSONResponse, Request, Response, Route, read_json
 
 STALE_AFTER_S = 30.0
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]{1,78}")
 Chains = Mapping[tuple[ChainId, Address], ChainService]
 
 
-def build_routes(chains: Chains, containers: Sequence[str], *, stale_after_s: float = STALE_AFTER_S) -> list[Route]:
+def build_routes(chains: Chains, containers: Iterable[str], *, stale_after_s: float = STALE_AFTER_S) -> list[Route]:
     """The routes of a node that serves these containers on these chains."""
 
     async def get_health(_: Request) -> Response:
@@ -108,4 +108,14 @@ def _describe_job(job: JobReport) -> dict[str, object]:
         "reason": job.reason,
         "attempts": job.attempts,
         "tx": None if job.tx_hash is None else "0x" + job.tx_hash.hex(),
+        "models": [_describe_model(use) for use in job.models],
+    }
+
+
+def _describe_model(use: ModelUse) -> dict[str, object]:
+    return {
+        "container": use.container,
+        "version": use.version,
+        "manifestHash": use.manifest_hash,
+        "run": use.run_id or None,
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from infernet.api import build_routes
+from infernet.app.evaluation import build_evaluation
+from infernet.app.trained import TrainingContainer
 from infernet.chain.rpc import RpcChain
 from infernet.chain.transport import name_endpoint
 from infernet.compute.model import ModelContainer
@@ -89,7 +91,7 @@ async def start_node(
             )
             for chain, rpc in zip(settings.chains, rpcs, strict=True)
         ]
-        api = await _start_api(stack, settings, pipelines, tuple(containers))
+        api = await _start_api(stack, settings, pipelines, containers)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(pipeline.run(), name="pipeline") for pipeline in pipelines]
             if api is not None:
@@ -156,12 +158,17 @@ async def fetch_market(settings: Settings, chain: ChainSettings, rpc: Chain, sig
 
 
 def build_containers(settings: Settings) -> dict[str, Container]:
-    """The configured containers, not started."""
-    containers = [build_container(container, settings.models.store) for container in settings.containers]
-    return {container.id: container for container in containers}
+    """The configured containers, not started, and what those that train have trained; more while they run."""
+    store, tracking_uri = settings.models.store, settings.mlflow.tracking_uri
+    built = [build_container(container, store, tracking_uri) for container in settings.containers]
+    containers = {container.id: container for container in built}
+    for container in built:
+        if isinstance(container, TrainingContainer):
+            container.on_version(lambda version: containers.setdefault(version.id, version))
+    return containers
 
 
-def build_container(settings: ContainerSettings, model_store: Path) -> Container:
+def build_container(settings: ContainerSettings, model_store: Path, tracking_uri: str) -> Container:
     """One configured container, not started.
 
     Raises:
@@ -184,6 +191,10 @@ def build_container(settings: ContainerSettings, model_store: Path) -> Container
                 max_concurrency=settings.concurrency,
                 run_timeout_s=settings.timeout_s,
             )
+        case "training":
+            return TrainingContainer(settings, model_store, tracking_uri)
+        case "evaluation":
+            return build_evaluation(settings)
 
 
 def _build_pipeline(
@@ -205,7 +216,7 @@ def _build_pipeline(
         containers=containers,
         policy=Policy(
             node=signer.address,
-            containers=frozenset(containers),
+            containers=containers.keys(),
             allowed_owners=frozenset(map(Address, settings.policy.allowed_owners)),
             denied_owners=frozenset(map(Address, settings.policy.denied_owners)),
             turn_window_s=settings.policy.turn_window_s,
@@ -228,7 +239,7 @@ def _build_pipeline(
 
 
 async def _start_api(
-    stack: AsyncExitStack, settings: Settings, pipelines: Sequence[ChainPipeline], containers: Sequence[str]
+    stack: AsyncExitStack, settings: Settings, pipelines: Sequence[ChainPipeline], containers: Iterable[str]
 ) -> HttpServer | None:
     if not settings.api.enabled:
         return None

@@ -90,7 +90,7 @@ async def _look_at_container(settings: ContainerSettings, all_settings: Settings
 
     name = f"container {settings.name}"
     try:
-        container = build_container(settings, all_settings.models.store)
+        container = build_container(settings, all_settings.models.store, all_settings.mlflow.tracking_uri)
         try:
             await container.start()
         finally:

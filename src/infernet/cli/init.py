@@ -50,6 +50,26 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # model = "you/model:1"
 # id = "you/model:1"                    # what subscriptions call it; the model's name by default
 
+# Train on request, and serve what was trained: see infernet train
+# [[containers]]
+# id = "train-wine"
+# kind = "training"
+# workflow = "wine.py"
+# workflow_name = "wine"                # which one, where the file has several
+# max_rows = 1000000                    # that load() may return
+# max_bytes = 1073741824                # the same, in memory
+# memory_bytes = 8589934592             # address space of the worker; without it, no limit
+
+# Score the entries of leaderboards
+# [[containers]]
+# id = "score-wine"
+# kind = "evaluation"
+# column = "class"                      # of the test set: what models are to tell
+# metric = "accuracy"                   # or balanced_accuracy, f1, mae, rmse, r2
+# decimals = 6                          # that predicted amounts are rounded to
+# folders = []                          # of this machine, that entries may lie in
+# private_addresses = false             # fetch from web servers of this network, too
+
 # [policy]
 # allowed_owners = []                   # serve these consumers only; empty: everyone who is not denied
 # denied_owners = []
@@ -67,6 +87,9 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 
 # [models]
 # store = "models"
+
+# [mlflow]
+# tracking_uri = "sqlite:///mlflow.db"   # or a server's http://…
 
 # [journal]
 # path = "journal.sqlite"               # what the node owes; keep it

@@ -9,6 +9,7 @@ and what it prints lands on stderr. The worker ends with its parent, whatever it
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -88,6 +89,10 @@ def _build_run(spec: dict[str, Any]) -> Run:
             from infernet.compute.python_runner import load_python  # noqa: PLC0415
 
             return load_python(spec["target"], spec["id"])
+        case "entry":  # of a room that this one must not import
+            module, _, name = spec["entry"].partition(":")
+            run: Run = getattr(importlib.import_module(module), name)(**spec["arguments"])
+            return run
         case kind:
             raise NodeMisconfigured("container.unknown_kind", f"there is no worker for containers of kind {kind!r}")
 

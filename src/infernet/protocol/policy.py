@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from infernet.errors import InvalidInput
@@ -35,7 +35,7 @@ class Policy:
     """What an operator agrees to serve.
 
     Attributes:
-        containers: ids of the containers that this node runs.
+        containers: ids of the containers that this node runs; there may be more of them later.
         allowed_owners: empty allows everyone who is not denied.
         turn_window_s: seconds over which the nodes of a container spread, so that they need not race for an answer
             that one of them can give. 0 answers at once.
@@ -50,7 +50,7 @@ class Policy:
     """
 
     node: Address
-    containers: frozenset[str]
+    containers: Set[str]
     allowed_owners: frozenset[Address] = frozenset()
     denied_owners: frozenset[Address] = frozenset()
     turn_window_s: int = 0

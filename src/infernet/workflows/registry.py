@@ -77,6 +77,11 @@ class Registry:
                 if not token:
                     return sorted(found, key=lambda version: version.number)
 
+    def find_same(self, model: str, manifest_hash: str) -> Version | None:
+        """The first version of that manifest hash."""
+        versions = self.list_versions(model)
+        return next((known for known in versions if known.tags.get(MANIFEST_HASH) == manifest_hash), None)
+
     def find_champion(self, model: str) -> Version | None:
         """The version that the alias stands for."""
         from mlflow.exceptions import MlflowException  # noqa: PLC0415

@@ -110,6 +110,7 @@ def run_training(
     tracker: Tracker | None = None,
     search: int = 0,
     new_schema: bool = False,
+    once: bool = False,
 ) -> TrainedVersion:
     """Train, evaluate, convert, log, register; the champion moves where the metric on the held-out rows improves.
 
@@ -118,6 +119,7 @@ def run_training(
         tracker: MLflow; `open_tracker()` unless given.
         search: how many settings of the workflow's space to try before; the best one is trained.
         new_schema: the data may have other columns than the champion was trained with.
+        once: the version that is there already, where this training has made the same model before.
 
     Raises:
         InvalidInput: what is wrong with the workflow, its data or its model; nothing was registered.
@@ -141,7 +143,7 @@ def run_training(
         took_s = time.perf_counter() - started
         run.log_history(progress, took_s)
         watch("converting, logging", 0, None)
-        finished = Finished(run, workflow, prepared, chosen, seed, progress, took_s)
+        finished = Finished(run, workflow, prepared, chosen, seed, progress, took_s, once)
         return finished.register(registry, estimator, since, comparable=not new_schema)
 
 
@@ -188,6 +190,7 @@ class Finished:
     seed: int
     progress: Progress
     took_s: float
+    once: bool = False
 
     def register(self, registry: Registry, estimator: Any, since: int, *, comparable: bool) -> TrainedVersion:
         """Convert, judge, log and register what was trained."""
@@ -260,6 +263,10 @@ class Finished:
         }
         if self.progress.ended_at:
             tags["infernet.ended_early"] = f"Ctrl-C after {self.progress.ended_at}"
+        same = registry.find_same(self.workflow.name, tags[MANIFEST_HASH]) if self.once else None
+        if same is not None:
+            self.run.tag({**tags, "infernet.same_as": same.number})
+            return same
         logged = self.run.log_model(converted, manifest, prepared.split.held_out, scores)
         self.run.tag(tags)
         return registry.register(self.workflow.name, logged, self.run.id, tags)
