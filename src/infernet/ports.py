@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from infernet.errors import InfernetError
 from infernet.protocol.subscription import DelegateRequest
@@ -15,6 +15,7 @@ from infernet.types import (
     ChainStatus,
     Hash32,
     Log,
+    ModelUse,
     Receipt,
     SignedTransaction,
     SubscriptionId,
@@ -109,6 +110,15 @@ class Container(Protocol):
         ...
 
     async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class TracedContainer(Protocol):
+    """A container that tells which version of a model an output came from: it may change while the node runs."""
+
+    async def run_traced(self, features: bytes) -> tuple[bytes, ModelUse]:
+        """As `Container.run`. A run stays with the version that it began with."""
+        ...
 
 
 class ChainService(Protocol):

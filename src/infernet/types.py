@@ -131,6 +131,23 @@ class ChainStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """The version of a model that an answer came from.
+
+    Attributes:
+        container: that ran it.
+        version: in the words of where it was found: `wine version 3`, `acme/wine:3`.
+        manifest_hash: 64 hex digits.
+        run_id: of the MLflow run that made it, empty where none is known.
+    """
+
+    container: str
+    version: str
+    manifest_hash: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class JobReport:
     """What became of one answer that a node owes.
 
@@ -138,6 +155,7 @@ class JobReport:
         code: why it failed, was dropped, or is being tried again; empty otherwise. `reason` says it in words.
         attempts: runs and deliveries that went wrong so far.
         tx_hash: the transaction that delivers it, None before there is one.
+        models: the versions that it came from, in the order of its containers.
     """
 
     interval: Interval
@@ -146,6 +164,7 @@ class JobReport:
     reason: str
     attempts: int
     tx_hash: TxHash | None
+    models: tuple[ModelUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from infernet.types import (
     Gas,
     Interval,
     JobReport,
+    ModelUse,
     SubscriptionId,
     SubscriptionKey,
     SubscriptionReport,
@@ -34,13 +35,14 @@ COORDINATOR = to_address("0x" + "c0" * 20)
 OWNER = to_address("0x" + "0a" * 20)
 NODE = to_address("0x" + "0b" * 20)
 SIGNER = LocalSigner(b"\1" * 32)
+MODEL = ModelUse("sum", "sum version 3", "ab" * 32, "run-1")
 REPORT = SubscriptionReport(
     "sum",
     7,
     "due",
     "interval 1 is to be answered",
     (
-        JobReport(Interval(1), "delivered", "", "", 0, TxHash(b"\5" * 32)),
+        JobReport(Interval(1), "delivered", "", "", 0, TxHash(b"\5" * 32), (MODEL,)),
         JobReport(Interval(2), "failed", "container.failed", "ValueError: no", 5, None),
     ),
 )
@@ -188,8 +190,17 @@ async def test_a_refusal_of_the_chains_side_reaches_the_client(
 async def test_the_jobs_of_a_subscription_say_why_there_is_no_answer(url: str) -> None:
     status, body = await fetch("GET", f"{url}/v1/jobs/{CHAIN_ID}/{COORDINATOR.lower()}/{OWNER}/3")
     assert status == 200
+    model = {"container": "sum", "version": "sum version 3", "manifestHash": "ab" * 32, "run": "run-1"}
     assert body["jobs"] == [
-        {"interval": 1, "state": "delivered", "code": "", "reason": "", "attempts": 0, "tx": "0x" + "05" * 32},
+        {
+            "interval": 1,
+            "state": "delivered",
+            "code": "",
+            "reason": "",
+            "attempts": 0,
+            "tx": "0x" + "05" * 32,
+            "models": [model],
+        },
         {
             "interval": 2,
             "state": "failed",
@@ -197,6 +208,7 @@ async def test_the_jobs_of_a_subscription_say_why_there_is_no_answer(url: str) -
             "reason": "ValueError: no",
             "attempts": 5,
             "tx": None,
+            "models": [],
         },
     ]
     assert (body["container"], body["createdBlock"], body["code"]) == ("sum", 7, "due")

@@ -27,6 +27,7 @@ from infernet.types import (
     Hash32,
     Interval,
     JobKey,
+    ModelUse,
     SignedTransaction,
     SubscriptionId,
     SubscriptionKey,
@@ -336,6 +337,19 @@ def test_a_journal_of_another_version_is_refused_and_let_go(path: Path) -> None:
         with pytest.raises(NodeMisconfigured) as caught:
             Journal(path)
         assert caught.value.code == "journal.version"
+
+
+def test_a_journal_of_the_version_before_is_brought_up_to_date(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.save_job(JOB)
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE jobs DROP COLUMN models")
+        database.execute("PRAGMA user_version = 1")
+    model = ModelUse("wine", "wine version 3", "ab" * 32, "run-1")
+    with Journal(path) as journal:
+        assert journal.read_job(JOB.key) == JOB
+        journal.save_job(replace(JOB, models=(model,)))
+        assert journal.read_newest_jobs(JOB.key.subscription)[0].models == (model,)
 
 
 def test_a_file_that_is_no_journal_is_refused(path: Path) -> None:

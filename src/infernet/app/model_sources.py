@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infernet.chain.model_registry import OnChainModels
@@ -29,7 +29,7 @@ class Found:
 
     version: str
     run_id: str
-    folder: Location
+    folder: Location = field(compare=False)
     manifest_hash: str = ""
 
 

@@ -28,6 +28,7 @@ class OnChainModels:
         self._coordinator = coordinator
         self._start_block = start_block
         self._registry: Address | None = None
+        self._known: dict[Hash32, VersionPublished] = {}  # versions never change
         self._abi: ContractAbi = load_artifact("ModelRegistry")
 
     async def fetch_registry(self) -> Address:
@@ -66,13 +67,16 @@ class OnChainModels:
             RetryLater: the chain cannot be reached.
         """
         target = await self.fetch_target(name)
+        if target in self._known:
+            return self._known[target]
         if await self.fetch_manifest_hash(target) is None:
             raise _not_found(name)
         registry, head = await self.fetch_registry(), await self._chain.fetch_head()
         async for logs in fetch_logs_backwards(self._chain, [registry], self._start_block, head.number):
             for log in logs:
                 if log.topics[0] == VERSION_PUBLISHED.topic and log.topics[1] == target:
-                    return VERSION_PUBLISHED.decode(log)
+                    self._known[target] = VERSION_PUBLISHED.decode(log)
+                    return self._known[target]
         raise NodeMisconfigured(
             "registry.no_log",
             f"the chain has no log of the publication of {name} from block {self._start_block} on: lower start_block",

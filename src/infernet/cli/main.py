@@ -17,6 +17,7 @@ from infernet.cli.check import check
 from infernet.cli.demo import demo
 from infernet.cli.deploy import deploy
 from infernet.cli.dev import dev
+from infernet.cli.explain import explain
 from infernet.cli.infer import infer
 from infernet.cli.init import init
 from infernet.cli.money import balance, deposit
@@ -67,6 +68,7 @@ app.command("deploy")(deploy)
 app.command("init")(init)
 app.command("check")(check)
 app.command("node")(node)
+app.command("explain")(explain)
 app.command("train")(train)
 app.command("infer")(infer)
 app.add_typer(mlflow.app, name="mlflow")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from infernet.compute.worker_pool import WorkerPool
-from infernet.protocol.manifest import Manifest, encode_manifest
+from infernet.protocol.manifest import Manifest, compute_manifest_hash, encode_manifest
+from infernet.types import ModelUse
 
 
 class ModelContainer(WorkerPool):
-    """Serves a model, under its own name unless told. The worker verifies the files before it loads them."""
+    """Serves a model, under its own name unless told. The worker verifies the files before it loads them.
+
+    Args:
+        version, run_id: what a journal shall say of it, where it is more than the manifest's name.
+    """
 
     def __init__(
         self,
@@ -20,7 +25,12 @@ class ModelContainer(WorkerPool):
         max_concurrency: int = 1,
         run_timeout_s: float = 60.0,
         start_timeout_s: float = 120.0,
+        version: str = "",
+        run_id: str = "",
     ) -> None:
+        self._use = ModelUse(
+            container_id or manifest.name, version or manifest.name, compute_manifest_hash(manifest).hex(), run_id
+        )
         spec = {"kind": "model", "manifest": encode_manifest(manifest).decode(), "folder": str(folder)}
         super().__init__(
             container_id or manifest.name,
@@ -29,3 +39,7 @@ class ModelContainer(WorkerPool):
             run_timeout_s=run_timeout_s,
             start_timeout_s=start_timeout_s,
         )
+
+    async def run_traced(self, features: bytes) -> tuple[bytes, ModelUse]:
+        """As `run`, with the version that answered."""
+        return await self.run(features), self._use

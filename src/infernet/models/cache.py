@@ -68,6 +68,7 @@ class ModelCache:
     """
 
     def __init__(self, root: Path, max_bytes: int | None = None) -> None:
+        self.root = root
         self.store = ModelStore(root)
         self._fetched = root / "fetched"
         self._incoming = root / "incoming"

@@ -39,7 +39,8 @@ def build_report(
         code=code,
         reason=reason,
         jobs=tuple(
-            JobReport(job.key.interval, job.state, job.code, job.note, job.attempts, job.tx_hash) for job in jobs
+            JobReport(job.key.interval, job.state, job.code, job.note, job.attempts, job.tx_hash, job.models)
+            for job in jobs
         ),
     )
 

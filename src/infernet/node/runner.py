@@ -10,13 +10,13 @@ from itertools import count, pairwise
 import structlog
 
 from infernet.errors import InfernetError, JobRejected, RetryLater, is_endpoint_error
-from infernet.ports import Chain, Clock, Container
+from infernet.ports import Chain, Clock, Container, TracedContainer
 from infernet.protocol.calldata import decode_model_features, encode_get_model_features
 from infernet.protocol.decision import Tracked
 from infernet.protocol.hashing import keccak, split_chain
 from infernet.protocol.subscription import Mode
 from infernet.store.journal import Job
-from infernet.types import Address, BlockRef, Call, Hash32, Timestamp
+from infernet.types import Address, BlockRef, Call, Hash32, ModelUse, Timestamp
 
 MAX_ATTEMPTS = 5
 JOB_TIMEOUT_S = 3_600.0
@@ -64,7 +64,7 @@ class Runner:
         for tries in count():
             try:
                 features = await self._fetch_features(job, tracked, recent_blocks())
-                output = await self._run_in_time(tracked.container, features)
+                output, models = await self._run_in_time(tracked.container, features)
             except InfernetError as error:
                 before = job
                 job = replace(job, code=error.code, note=error.message)
@@ -78,7 +78,7 @@ class Runner:
                 log.warning("job.retry", job=job.key, code=error.code, reason=error.message, pause_s=pause_s)
                 await self._clock.sleep(pause_s)
             else:
-                return replace(job, state="computed", output=output, proof=b"", code="", note="")
+                return replace(job, state="computed", output=output, proof=b"", code="", note="", models=models)
         raise AssertionError("the loop ends by returning")
 
     async def _fetch_features(self, job: Job, tracked: Tracked, recent_blocks: tuple[BlockRef, ...]) -> bytes:
@@ -111,7 +111,7 @@ class Runner:
             raise RetryLater("chain.no_block", f"the endpoint has no block {number}")
         return block
 
-    async def _run_in_time(self, container: str, features: bytes) -> bytes:
+    async def _run_in_time(self, container: str, features: bytes) -> tuple[bytes, tuple[ModelUse, ...]]:
         deadline = asyncio.timeout(self._job_timeout_s)
         try:
             async with deadline:
@@ -125,10 +125,16 @@ class Runner:
                 "policy.job_timeout_s higher",
             ) from None
 
-    async def _run_chain(self, container: str, features: bytes) -> bytes:
+    async def _run_chain(self, container: str, features: bytes) -> tuple[bytes, tuple[ModelUse, ...]]:
         """The containers one after the other, each fed the output of the one before."""
+        models: list[ModelUse] = []
         for name in split_chain(container):
             if name not in self._containers:
                 raise JobRejected("container.not_served", f"this node does not serve {name} any more")
-            features = await self._containers[name].run(features)
-        return features
+            serving = self._containers[name]
+            if isinstance(serving, TracedContainer):
+                features, use = await serving.run_traced(features)
+                models.append(use)
+            else:
+                features = await serving.run(features)
+        return features, tuple(models)

@@ -12,8 +12,44 @@ from typing import Any
 
 from infernet.errors import NodeMisconfigured
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_STEPS = {1: "ALTER TABLE jobs ADD COLUMN models TEXT NOT NULL DEFAULT '[]'"}
+"""What makes a journal of an older version one of the next."""
 Row = tuple[Any, ...]
+
+
+class ReadOnlyDatabase:
+    """The file as it stands, also while a node writes it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            NodeMisconfigured: there is none, or another version wrote it.
+        """
+        if not path.is_file():
+            raise NodeMisconfigured("journal.missing", f"there is no journal {path}: the node has not run yet")
+        self._path = path
+        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+        ((version,),) = self.execute("PRAGMA user_version")
+        if version != SCHEMA_VERSION:
+            self._connection.close()
+            raise _other_version(path, version)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of one statement.
+
+        Raises:
+            NodeMisconfigured: `journal.unusable`.
+        """
+        try:
+            return self._connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(self._path, str(error)) from error
 
 
 class Database:
@@ -102,13 +138,14 @@ class Database:
             schema = resources.files("infernet.store").joinpath("schema.sql").read_text(encoding="utf-8")
             with self._translated():
                 self._connection.executescript(f"BEGIN;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
-        elif version != SCHEMA_VERSION:
+            return
+        while version in _STEPS:
+            with self._translated():
+                self._connection.executescript(f"BEGIN;{_STEPS[version]};PRAGMA user_version = {version + 1};COMMIT;")
+            version += 1
+        if version != SCHEMA_VERSION:
             self._connection.close()
-            raise NodeMisconfigured(
-                "journal.version",
-                f"the journal {self._path} has version {version}, this node reads {SCHEMA_VERSION}: use the Infernet "
-                "that wrote it, or begin a new journal",
-            )
+            raise _other_version(self._path, version)
 
 
 def _take_lock(path: Path) -> Any:
@@ -138,6 +175,14 @@ def _open_connection(path: Path) -> sqlite3.Connection:
             connection.close()
         raise _unusable(path, str(error)) from error
     return connection
+
+
+def _other_version(path: Path, version: int) -> NodeMisconfigured:
+    return NodeMisconfigured(
+        "journal.version",
+        f"the journal {path} has version {version}, this node reads {SCHEMA_VERSION}: use the Infernet that wrote it, "
+        "or begin a new journal",
+    )
 
 
 def _unusable(path: Path, reason: object) -> NodeMisconfigured:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 from infernet.protocol.decision import Tracked
@@ -14,6 +15,7 @@ from infernet.types import (
     Gas,
     Interval,
     JobKey,
+    ModelUse,
     SignedTransaction,
     SubscriptionId,
     SubscriptionKey,
@@ -36,6 +38,7 @@ class Job:
         ends_at: the first second of chain time that is too late, None for never.
         attempts: runs and deliveries that went wrong so far.
         output: None before it is computed, and again once no reorg can undo the job's end.
+        models: the versions that the output came from, in the order of the containers.
     """
 
     key: JobKey
@@ -48,6 +51,7 @@ class Job:
     output: bytes | None = None
     proof: bytes | None = None
     tx_hash: TxHash | None = None
+    models: tuple[ModelUse, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -123,7 +127,13 @@ def build_job(row: Row) -> Job:
         output=row[11],
         proof=row[12],
         tx_hash=None if row[13] is None else TxHash(row[13]),
+        models=tuple(ModelUse(*use) for use in json.loads(row[14])),
     )
+
+
+def encode_models(models: tuple[ModelUse, ...]) -> str:
+    """As the journal keeps them."""
+    return json.dumps([astuple(use) for use in models])
 
 
 def build_fulfilment(row: Row) -> Fulfilment:

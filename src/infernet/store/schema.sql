@@ -53,6 +53,7 @@ CREATE TABLE jobs (                -- one answer that this node owes
     attempts INTEGER NOT NULL DEFAULT 0,
     output BLOB, proof BLOB, tx_hash BLOB,
     ended_block INTEGER,           -- the newest block when it had ended, written with that block
+    models TEXT NOT NULL DEFAULT '[]', -- the versions that the output came from, JSON
     PRIMARY KEY (chain_id, coordinator, owner, id, interval)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_open ON jobs (chain_id, coordinator) WHERE state IN ('accepted', 'computed', 'signed', 'sent');

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from infernet.store.database import Database
-from infernet.store.records import Job, PendingTransaction, build_job, build_pending
+from infernet.store.records import Job, PendingTransaction, build_job, build_pending, encode_models
 from infernet.types import Address, ChainId, JobKey, SignedTransaction, SubscriptionKey, TxHash
 
 _WHERE_KEY = "chain_id = ? AND coordinator = ? AND owner = ? AND id = ?"
 _COLUMNS = "chain_id, coordinator, owner, id, interval, state, code, note, starts_at, ends_at, attempts"
-_COLUMNS_WITH_BYTES = _COLUMNS + ", output, proof, tx_hash"
+_COLUMNS_WITH_BYTES = _COLUMNS + ", output, proof, tx_hash, models"
 
 
 class WorkTables:
@@ -24,10 +24,11 @@ class WorkTables:
     def save_job(self, job: Job) -> None:
         """Insert or replace one job: the one way its state moves."""
         self._db.execute(
-            f"INSERT INTO jobs ({_COLUMNS_WITH_BYTES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+            f"INSERT INTO jobs ({_COLUMNS_WITH_BYTES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
             "ON CONFLICT DO UPDATE SET state = excluded.state, code = excluded.code, note = excluded.note, "
             "starts_at = excluded.starts_at, ends_at = excluded.ends_at, attempts = excluded.attempts, "
-            "output = excluded.output, proof = excluded.proof, tx_hash = excluded.tx_hash, ended_block = NULL",
+            "output = excluded.output, proof = excluded.proof, tx_hash = excluded.tx_hash, models = excluded.models, "
+            "ended_block = NULL",
             (
                 *job.key.subscription,
                 job.key.interval,
@@ -40,6 +41,7 @@ class WorkTables:
                 job.output,
                 job.proof,
                 job.tx_hash,
+                encode_models(job.models),
             ),
         )
 
@@ -62,7 +64,7 @@ class WorkTables:
     def read_newest_jobs(self, subscription: SubscriptionKey, count: int = 100) -> list[Job]:
         """The last jobs of a subscription by interval, without output and proof: for reports."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS}, NULL, NULL, tx_hash FROM jobs WHERE {_WHERE_KEY} "  # noqa: S608
+            f"SELECT {_COLUMNS}, NULL, NULL, tx_hash, models FROM jobs WHERE {_WHERE_KEY} "  # noqa: S608
             "ORDER BY interval DESC LIMIT ?",
             (*subscription, count),
         )
