@@ -60,17 +60,23 @@ def _describe_input(node: Any, columns: tuple[str, ...], scale: int) -> TensorSp
     )
 
 
-def describe_outputs(draft: Draft, original: Arrays, found: Arrays, export: Export) -> tuple[TensorSpec, ...]:
+def describe_outputs(
+    draft: Draft, original: Arrays, travelled: Arrays, found: Arrays, export: Export
+) -> tuple[TensorSpec, ...]:
     """What an output holds, with its rounding and what fixed point costs.
 
     Args:
         original: what the original answers for the features as they are.
-        found: what the graph answers for the features as they travel.
+        travelled: for the features as they travel.
+        found: what the graph answers for these.
 
     Raises:
         InvalidInput: `manifest.margin`: a rounding that the rows do not allow.
     """
-    return tuple(_describe(name, draft, original, found, export) for name in draft.answers)
+    return tuple(
+        _describe(name, draft, original, found, export, _build_rounding(name, travelled, found, export))
+        for name in draft.answers
+    )
 
 
 def read_stored(draft: Draft, found: Arrays, scale: int) -> Arrays:
@@ -78,11 +84,12 @@ def read_stored(draft: Draft, found: Arrays, scale: int) -> Arrays:
     return {name: from_stored(values, scale) if name in draft.stored else values for name, values in found.items()}
 
 
-def _describe(name: str, draft: Draft, original: Arrays, found: Arrays, export: Export) -> TensorSpec:
+def _describe(
+    name: str, draft: Draft, original: Arrays, found: Arrays, export: Export, rounding: Rounding | None
+) -> TensorSpec:
     values = found[name]
     is_float = values.dtype.kind == "f"
     scale = export.output_scale if is_float or name in draft.stored else 0
-    rounding = _build_rounding(name, original, found, export) if export.decimals is not None else None
     return TensorSpec(
         name=name,
         dtype=values.dtype.name,  # type: ignore[arg-type]
@@ -106,12 +113,14 @@ def _measure(
     return Quantisation(rows=len(found), largest_difference=show_rounded(largest, up=True))
 
 
-def _build_rounding(name: str, original: Arrays, found: Arrays, export: Export) -> Rounding:
+def _build_rounding(name: str, original: Arrays, found: Arrays, export: Export) -> Rounding | None:
+    if export.decimals is None:
+        return None
     if name == LABEL:
         decimals, judged = 0, _find_scores(found)
         margin = _compute_gap(found[judged])
     else:
-        decimals, judged = min(export.decimals or 0, export.output_scale), name
+        decimals, judged = min(export.decimals, export.output_scale), name
         margin = compute_rounding_margin(found[name], decimals)
     needed = _compute_needed(original[judged], found[judged])
     if not margin > needed:

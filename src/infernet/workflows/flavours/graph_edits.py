@@ -28,6 +28,9 @@ def finish_graph(model: ModelProto) -> bytes:
     model.producer_name, model.producer_version, model.domain, model.doc_string = "infernet", "", "", ""
     model.model_version = 0
     del model.metadata_props[:]
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     graph = model.graph
     graph.name, graph.doc_string = "model", ""
     for part in (*graph.input, *graph.output, *graph.initializer):

@@ -114,7 +114,8 @@ def _ask_scores(estimator: Any, features: Any) -> Arrays:
         return {PROBABILITIES: np.asarray(estimator.predict_proba(features))}
     if hasattr(estimator, "decision_function") and hasattr(estimator, "classes_"):
         scores = np.asarray(estimator.decision_function(features))
-        if scores.ndim == 2:  # of two classes scikit-learn tells one score and exporters two
+        pairwise = getattr(list(list_parts(estimator))[-1], "decision_function_shape", None) == "ovo"
+        if scores.ndim == 2 and not pairwise:  # of two classes scikit-learn tells one score and exporters two
             return {SCORES: scores}
     return {}
 
