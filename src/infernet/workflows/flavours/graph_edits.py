@@ -22,8 +22,6 @@ def finish_graph(model: ModelProto) -> bytes:
     Raises:
         InvalidInput: `model.unsupported`: weights in other files.
     """
-    from onnx import TensorProto  # noqa: PLC0415  (an extra)
-
     model.ir_version = _IR_VERSION
     model.producer_name, model.producer_version, model.domain, model.doc_string = "infernet", "", "", ""
     model.model_version = 0
@@ -38,8 +36,6 @@ def finish_graph(model: ModelProto) -> bytes:
         del part.metadata_props[:]
     kept = {value.name: value.name for value in (*graph.input, *graph.output)}
     _name_by_order(graph, kept)
-    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
-        raise InvalidInput("model.unsupported", "the graph keeps weights in other files: save it as one file")
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -130,6 +126,8 @@ def _name_by_order(graph: GraphProto, names: dict[str, str]) -> None:
 
     del graph.value_info[:]
     for tensor in graph.initializer:
+        if tensor.external_data:
+            raise InvalidInput("model.unsupported", "the graph keeps weights in other files: save it as one file")
         tensor.name = find(tensor.name)
     for value in (*graph.input, *graph.output):
         value.name = find(value.name)

@@ -25,7 +25,7 @@ def draft(model: Any, _rows: Rows, _export: Export) -> Draft:
     Raises:
         InvalidInput: `model.unsupported`: several inputs, or what is no tensor of numbers.
     """
-    content = model.SerializeToString()
+    content = finish_graph(type(model).FromString(model.SerializeToString()))
     session = open_session(content)
     (taken, *others), given = session.get_inputs(), session.get_outputs()
     unfit = [node.name for node in (taken, *given) if read_element_type(node) not in DTYPE_CODES]
@@ -45,7 +45,7 @@ def draft(model: Any, _rows: Rows, _export: Export) -> Draft:
         return run_batches(session, feed(features))
 
     return Draft(
-        onnx=finish_graph(model),
+        onnx=content,
         feed=feed,
         ask=ask,
         answers=tuple(node.name for node in given),
