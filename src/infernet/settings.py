@@ -52,9 +52,13 @@ class JournalSettings(Section):
 
 
 class ModelSettings(Section):
-    """Where models are kept."""
+    """Where models are kept, and when those that follow a name are fetched."""
 
     store: Path = Path("models")
+    max_bytes: int | None = Field(default=None, gt=0, lt=_SQL_LIMIT)
+    fetch: Literal["ahead", "first-use"] = "ahead"
+    poll_interval_s: float = Field(default=5.0, gt=0, le=_DAY_S)
+    trusted_folders: tuple[Path, ...] = ()
 
 
 class MlflowSettings(Section):
@@ -275,7 +279,12 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
         update={
             "account": AccountSettings(**account),
             "journal": JournalSettings(path=at("journal.path", settings.journal.path)),
-            "models": ModelSettings(store=at("models.store", settings.models.store)),
+            "models": settings.models.model_copy(
+                update={
+                    "store": at("models.store", settings.models.store),
+                    "trusted_folders": tuple(at("models.trusted_folders", f) for f in settings.models.trusted_folders),
+                }
+            ),
             "mlflow": MlflowSettings(tracking_uri=_anchor_sqlite(settings.mlflow.tracking_uri, at)),
             "containers": tuple(_anchor_container(container, at) for container in settings.containers),
         }

@@ -17,7 +17,7 @@ from infernet.app.following_model import FollowingModel
 from infernet.app.model_sources import ModelSources
 from infernet.errors import NodeMisconfigured, RetryLater
 from infernet.models.cache import ModelCache
-from infernet.protocol.int256 import decode_int256s, encode_int256s
+from infernet.protocol.int256 import encode_int256s
 from infernet.protocol.manifest import compute_manifest_hash
 from infernet.workflows.tracker import Tracker, open_tracker
 
@@ -66,10 +66,6 @@ async def start(stack: AsyncExitStack, tracker: Tracker, store: Path, **options:
     stack.push_async_callback(model.stop)
     await model.start()
     return model
-
-
-async def ask(model: FollowingModel) -> int:
-    return int(decode_int256s((await model.run(TIE))[64:])[0])
 
 
 async def wait_for(what: Callable[[], bool]) -> None:

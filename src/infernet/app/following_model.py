@@ -262,6 +262,11 @@ class FollowingModel:
             return None
 
 
+def is_followed(reference: str) -> bool:
+    """Whether a container's model is looked up elsewhere, rather than in this machine's store by its name or hash."""
+    return reference.startswith("models:/") or "@" in reference
+
+
 async def _close(version: _Version) -> None:
     await version.container.stop()
     version.held.release()

@@ -7,16 +7,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from infernet.api import build_routes
 from infernet.app.evaluation import build_evaluation
+from infernet.app.following_model import FollowingModel, is_followed
+from infernet.app.model_sources import ModelSources
 from infernet.app.trained import TrainingContainer
+from infernet.chain.model_registry import OnChainModels
 from infernet.chain.rpc import RpcChain
 from infernet.chain.transport import name_endpoint
 from infernet.compute.model import ModelContainer
 from infernet.compute.python import PythonContainer
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured, RetryLater
+from infernet.models.cache import ModelCache
 from infernet.models.store import ModelStore
 from infernet.node import ChainPipeline
 from infernet.node.delivery import GasPolicy
@@ -73,7 +76,7 @@ async def start_node(
         rpcs = [await stack.enter_async_context(RpcChain(chain.rpc_url)) for chain in settings.chains]
         for chain, rpc in zip(settings.chains, rpcs, strict=True):
             await check_chain(chain, rpc)
-        containers = build_containers(settings)
+        containers = build_containers(settings, rpcs[0])
         for container in containers.values():
             stack.push_async_callback(container.stop)
             await container.start()
@@ -157,10 +160,13 @@ async def fetch_market(settings: Settings, chain: ChainSettings, rpc: Chain, sig
     return Market(share, bonds)
 
 
-def build_containers(settings: Settings) -> dict[str, Container]:
-    """The configured containers, not started, and what those that train have trained; more while they run."""
-    store, tracking_uri = settings.models.store, settings.mlflow.tracking_uri
-    built = [build_container(container, store, tracking_uri) for container in settings.containers]
+def build_containers(settings: Settings, chain: Chain) -> dict[str, Container]:
+    """The configured containers, not started, and what those that train have trained; more while they run.
+
+    Args:
+        chain: the first one; names of models are looked up there.
+    """
+    built = [build_container(container, settings, chain) for container in settings.containers]
     containers = {container.id: container for container in built}
     for container in built:
         if isinstance(container, TrainingContainer):
@@ -168,15 +174,26 @@ def build_containers(settings: Settings) -> dict[str, Container]:
     return containers
 
 
-def build_container(settings: ContainerSettings, model_store: Path, tracking_uri: str) -> Container:
+def build_container(settings: ContainerSettings, whole: Settings, chain: Chain) -> Container:
     """One configured container, not started.
 
     Raises:
         NodeMisconfigured: its model is not in the store, or is not what its manifest says.
     """
     match settings.kind:
+        case "model" if is_followed(settings.model or ""):
+            return FollowingModel(
+                settings.name,
+                settings.model or "",
+                _build_sources(whole, chain),
+                SystemClock(),
+                is_ahead=whole.models.fetch == "ahead",
+                poll_interval_s=whole.models.poll_interval_s,
+                max_concurrency=settings.concurrency,
+                run_timeout_s=settings.timeout_s,
+            )
         case "model":
-            model = ModelStore(model_store).get(settings.model or "")
+            model = ModelStore(whole.models.store).get(settings.model or "")
             return ModelContainer(
                 model.manifest,
                 model.folder,
@@ -192,9 +209,16 @@ def build_container(settings: ContainerSettings, model_store: Path, tracking_uri
                 run_timeout_s=settings.timeout_s,
             )
         case "training":
-            return TrainingContainer(settings, model_store, tracking_uri)
+            return TrainingContainer(settings, whole.models.store, whole.mlflow.tracking_uri)
         case "evaluation":
             return build_evaluation(settings)
+
+
+def _build_sources(settings: Settings, chain: Chain) -> ModelSources:
+    first = settings.chains[0]
+    published = OnChainModels(chain, Address(first.coordinator), first.start_block)
+    cache = ModelCache(settings.models.store, settings.models.max_bytes)
+    return ModelSources(cache, settings.mlflow.tracking_uri, published, settings.models.trusted_folders)
 
 
 def _build_pipeline(

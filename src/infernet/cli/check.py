@@ -87,14 +87,16 @@ async def _look_at_chain(settings: ChainSettings, address: Address | None) -> Fi
 
 async def _look_at_container(settings: ContainerSettings, all_settings: Settings) -> Finding:
     from infernet.app.node import build_container
+    from infernet.chain.rpc import RpcChain
 
     name = f"container {settings.name}"
     try:
-        container = build_container(settings, all_settings.models.store, all_settings.mlflow.tracking_uri)
-        try:
-            await container.start()
-        finally:
-            await container.stop()
+        async with RpcChain(all_settings.chains[0].rpc_url) as chain:
+            container = build_container(settings, all_settings, chain)
+            try:
+                await container.start()
+            finally:
+                await container.stop()
     except InfernetError as error:
         return Finding(name, False, error.message)
     return Finding(name, True, settings.kind)

@@ -50,6 +50,12 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # model = "you/model:1"
 # id = "you/model:1"                    # what subscriptions call it; the model's name by default
 
+# A model that follows an alias, of MLflow's registry or of the chain's: new versions take over while the node runs
+# [[containers]]
+# kind = "model"
+# model = "models:/wine@champion"       # or "acme/wine@champion"
+# id = "wine"
+
 # Train on request, and serve what was trained: see infernet train
 # [[containers]]
 # id = "train-wine"
@@ -87,6 +93,10 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 
 # [models]
 # store = "models"
+# max_bytes = 10000000000               # of fetched models; the longest unused leave, those in use stay
+# fetch = "ahead"                       # or "first-use": when a followed model's new version is fetched
+# poll_interval_s = 5.0
+# trusted_folders = []                  # of this machine, that the chain's ModelRegistry may name
 
 # [mlflow]
 # tracking_uri = "sqlite:///mlflow.db"   # or a server's http://…
