@@ -39,8 +39,8 @@ def test_classes_and_functions_of_a_file_are_found_by_name(file: Path) -> None:
 
 
 def test_a_workflow_of_a_function_is_still_the_function() -> None:
-    from infernet.workflows.data import build_rows
     from infernet.workflows import Table
+    from infernet.workflows.data import build_rows
 
     rows = build_rows(Table(cultivars.load()), "target")  # type: ignore[arg-type]
     assert cultivars(rows, depth=1).get_depth() == 1  # type: ignore[operator]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,10 +16,12 @@ import typer
 
 from infernet.cli.options import TrackingUri
 from infernet.cli.output import console
+from infernet.cli.run import raise_interrupted
 from infernet.errors import NodeMisconfigured
 
 app = typer.Typer(help="The tracking server's page.", no_args_is_help=True, rich_markup_mode=None)
 _START_TIMEOUT_S = 120.0
+_STOP_TIMEOUT_S = 5.0
 
 
 @app.callback()
@@ -41,16 +45,24 @@ def ui(
         _open(uri, browser)
         return
     page = f"http://{host}:{port}"
-    server = subprocess.Popen([sys.executable, *build_ui_command(uri, host, port)], stdout=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, raise_interrupted)
+    server = subprocess.Popen(
+        [sys.executable, *build_ui_command(uri, host, port)],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # else eight processes beside the page
+        start_new_session=True,  # its workers end with it, and Ctrl-C in the terminal is for us
+    )
     try:
         _wait(server, page)
         _open(page, browser)
         server.wait()
     finally:
-        server.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            server.wait(10)
-        server.kill()
+            server.wait(_STOP_TIMEOUT_S)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def _wait(server: subprocess.Popen[bytes], page: str) -> None:

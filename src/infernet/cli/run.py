@@ -21,6 +21,11 @@ class Interrupted(BaseException):
         self.name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
+def raise_interrupted(number: int, frame: object) -> None:
+    """A signal handler for work without an event loop."""
+    raise Interrupted(number)
+
+
 def run(work: Coroutine[Any, Any, T], *, logs: str = "warning", log_format: str = "console") -> T:
     """As `asyncio.run`, where Ctrl-C, SIGTERM and a terminal that goes away all end the work in the same orderly way.
 

@@ -10,7 +10,7 @@ import typer
 
 from infernet.cli.options import AsJson, TrackingUri
 from infernet.cli.output import console, print_json
-from infernet.cli.run import Interrupted
+from infernet.cli.run import raise_interrupted
 from infernet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def train(
     from infernet.workflows.trainer import run_training
     from infernet.workflows.workflow import load_workflow, parse_parameters
 
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, raise_interrupted)
     chosen = load_workflow(file, workflow)
     params = parse_parameters(chosen, dict(_split_setting(text) for text in settings or []))
     tracker = open_tracker(tracking_uri)
@@ -50,10 +50,6 @@ def train(
         print_json(_describe(trained))
     else:
         _show(trained)
-
-
-def _stop(number: int, frame: object) -> None:
-    raise Interrupted(number)
 
 
 def _split_setting(text: str) -> tuple[str, str]:

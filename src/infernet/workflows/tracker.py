@@ -20,6 +20,7 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 """MLflow's own default: its page, opened in the same folder, shows the same."""
 _CHECK_TIMEOUT_S = 5.0
 _CURRENT = threading.Lock()
+_EXTRA = ("lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "optuna", "pandas", "skl2onnx", "skops", "sklearn")
 _BATCH = 900
 """MLflow takes 1,000 metrics at once, 100 tags and 100 parameters."""
 
@@ -41,6 +42,7 @@ def import_mlflow() -> Any:
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "30"),
         ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
+        ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
         ("GIT_PYTHON_REFRESH", "quiet"),
     ):
         os.environ.setdefault(name, value)
@@ -50,6 +52,21 @@ def import_mlflow() -> Any:
         raise build_missing(error) from None
     logging.getLogger("alembic").setLevel(logging.ERROR)
     return mlflow
+
+
+@contextmanager
+def needing_extra() -> Iterator[None]:
+    """What the extra brings may be missing inside.
+
+    Raises:
+        NodeMisconfigured: `workflows.not_installed`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name in _EXTRA:
+            raise build_missing(error) from None
+        raise
 
 
 def build_missing(error: ModuleNotFoundError) -> NodeMisconfigured:
@@ -83,6 +100,14 @@ class Tracker:
                 yield
             finally:
                 mlflow.set_tracking_uri(before)
+
+    def check(self) -> None:
+        """Whether it answers now; a server's client would wait for long.
+
+        Raises:
+            RetryLater: `registry.unreachable`.
+        """
+        _check_answers(self.uri)
 
     def find_experiment(self, name: str) -> str:
         """The id of that experiment, made where there is none."""
@@ -164,7 +189,7 @@ def build_ui_command(uri: str, host: str, port: int) -> list[str]:
     open_tracker(uri)
     path = read_sqlite_path(uri)
     artifacts = [] if path is None else ["--default-artifact-root", str(path.parent / "mlruns")]
-    address = ["--host", host, "--port", str(port), "--workers", "1"]
+    address = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level=warning"]
     return ["-m", "mlflow", "server", "--backend-store-uri", uri, *artifacts, *address]
 
 
@@ -195,10 +220,11 @@ def translated(uri: str) -> Iterator[None]:
         NodeMisconfigured: `registry.unusable`.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  (comes with MLflow)
 
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         text = str(error).strip().splitlines()[0][:300]
         if "Connection" in text or "Max retries" in text or "timed out" in text:
             raise _build_unreachable(uri, "it stopped answering") from error

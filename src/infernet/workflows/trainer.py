@@ -36,7 +36,7 @@ from infernet.workflows.registry import (
 from infernet.workflows.runs import Run, mark_abandoned_runs, recording
 from infernet.workflows.search import Search, Trial
 from infernet.workflows.split import Split, build_split, hold_out_later, hold_out_share
-from infernet.workflows.tracker import Tracker, open_tracker
+from infernet.workflows.tracker import Tracker, needing_extra, open_tracker
 from infernet.workflows.workflow import (
     TrainingWorkflow,
     call_train,
@@ -126,9 +126,22 @@ def run_training(
         RetryLater: `registry.unreachable`.
         KeyboardInterrupt: the run is marked KILLED, nothing was registered.
     """
-    tracker = tracker or open_tracker()
+    with needing_extra():
+        return _run(workflow, params or {}, seed, tracker or open_tracker(), search, new_schema, once)
+
+
+def _run(
+    workflow: TrainingWorkflow,
+    params: Mapping[str, Any],
+    seed: int,
+    tracker: Tracker,
+    search: int,
+    new_schema: bool,
+    once: bool,
+) -> TrainedVersion:
+    tracker.check()
     registry = Registry(tracker)
-    chosen = parse_parameters(workflow, params or {})
+    chosen = parse_parameters(workflow, params)
     prepared = prepare(workflow)
     since = _check_schema(registry, workflow, prepared, new_schema)
     mark_abandoned_runs(tracker, tracker.find_experiment(workflow.name))
