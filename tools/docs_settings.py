@@ -22,6 +22,7 @@ WORDS = {
     "models.fetch": "When a followed model's new version is fetched: `ahead`, or on `first-use`.",
     "models.poll_interval_s": "Seconds between two looks at the names that models follow.",
     "models.trusted_folders": "Folders of this machine that an entry of the chain's ModelRegistry may name.",
+    "models.private_addresses": "Whether such an entry may lead to a web server of this machine's own networks.",
     "mlflow.tracking_uri": "MLflow's store, where training containers register: `sqlite:///PATH` or a server's URL.",
     "api.enabled": "Whether to serve HTTP.",
     "api.host": "Address to listen on. The default is this machine only.",

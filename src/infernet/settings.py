@@ -59,6 +59,7 @@ class ModelSettings(Section):
     fetch: Literal["ahead", "first-use"] = "ahead"
     poll_interval_s: float = Field(default=5.0, gt=0, le=_DAY_S)
     trusted_folders: tuple[Path, ...] = ()
+    private_addresses: bool = False
 
 
 class MlflowSettings(Section):

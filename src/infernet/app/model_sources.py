@@ -11,7 +11,7 @@ from infernet.chain.model_registry import OnChainModels
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.models.cache import HeldModel, ModelCache
 from infernet.models.download import MANIFEST_FILE, Progress
-from infernet.models.mlflow_registry import ModelReference, find_registered, parse_reference
+from infernet.models.mlflow_registry import RegisteredVersion, find_registered, parse_reference
 from infernet.models.storage import Location, check_scheme
 from infernet.protocol.model_names import parse_published_name
 
@@ -40,6 +40,7 @@ class ModelSources:
         tracking_uri: of MLflow's registry, for `models:/…`.
         chain_models: of the chain, for `namespace/name@alias`; None where there is none.
         trusted_roots: folders of this machine that a chain's entry may name; any other `file:` URI of one is refused.
+        private_addresses: whether a chain's entry may lead to a web server of this machine's own networks.
     """
 
     def __init__(
@@ -48,11 +49,14 @@ class ModelSources:
         tracking_uri: str,
         chain_models: OnChainModels | None = None,
         trusted_roots: Sequence[Path] = (),
+        *,
+        private_addresses: bool = False,
     ) -> None:
         self.cache = cache
         self._tracking_uri = tracking_uri
         self._chain_models = chain_models
         self._trusted_roots = tuple(trusted_roots)
+        self._private_addresses = private_addresses
 
     async def resolve(self, reference: str) -> Found:
         """What a reference stands for now: `models:/name@alias`, `models:/name/3`, `namespace/name@alias`,
@@ -64,7 +68,8 @@ class ModelSources:
             RetryLater: the registry or the chain cannot be reached.
         """
         if reference.startswith("models:/"):
-            return await asyncio.to_thread(self.resolve_registered, parse_reference(reference))
+            found = await asyncio.to_thread(find_registered, self._tracking_uri, parse_reference(reference))
+            return describe_registered(found)
         if "://" in reference:
             return _find_folder(Location(reference))
         parse_published_name(reference)
@@ -73,14 +78,9 @@ class ModelSources:
                 "model.no_chain", f"{reference} is looked up on a chain: give --coordinator, or a models:/ reference"
             )
         publication = await self._chain_models.fetch_publication(reference)
-        folder = _find_folder(Location(publication.uri)).folder
+        folder = _find_folder(Location(publication.uri, is_foreign=not self._private_addresses)).folder
         self._check_trusted(folder, publication.container)
         return Found(publication.container, "", folder, publication.manifest_hash.hex())
-
-    def resolve_registered(self, reference: ModelReference) -> Found:
-        """The same for a version in MLflow's registry, at once."""
-        version = find_registered(self._tracking_uri, reference)
-        return Found(str(version), version.run_id, version.folder, version.manifest_hash or "")
 
     async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
         """The model itself, in the cache. Raises as `ModelCache.fetch`."""
@@ -98,6 +98,11 @@ class ModelSources:
                 f"{container} is published at {folder.uri}, a folder of its publisher's machine: add the folder to "
                 "models.trusted_folders where it is this machine's too",
             )
+
+
+def describe_registered(version: RegisteredVersion) -> Found:
+    """A version of MLflow's registry as what was found."""
+    return Found(str(version), version.run_id, version.folder, version.manifest_hash or "")
 
 
 def _find_folder(place: Location) -> Found:

@@ -218,7 +218,13 @@ def _build_sources(settings: Settings, chain: Chain) -> ModelSources:
     first = settings.chains[0]
     published = OnChainModels(chain, Address(first.coordinator), first.start_block)
     cache = ModelCache(settings.models.store, settings.models.max_bytes)
-    return ModelSources(cache, settings.mlflow.tracking_uri, published, settings.models.trusted_folders)
+    return ModelSources(
+        cache,
+        settings.mlflow.tracking_uri,
+        published,
+        settings.models.trusted_folders,
+        private_addresses=settings.models.private_addresses,
+    )
 
 
 def _build_pipeline(

@@ -11,6 +11,7 @@ from pathlib import Path
 from infernet.client import AsyncClient
 from infernet.errors import InvalidInput, JobRejected
 from infernet.models.download import MANIFEST_FILE, Progress
+from infernet.models.mlflow_registry import RegisteredVersion
 from infernet.models.storage import Location
 from infernet.models.store import StoredModel
 from infernet.models.upload import upload_model
@@ -18,6 +19,9 @@ from infernet.protocol.hashing import ZERO_ADDRESS, compute_container_id
 from infernet.protocol.manifest import Manifest, compute_manifest_hash
 from infernet.protocol.model_names import PublishedName, parse_published_name
 from infernet.types import Address
+from infernet.workflows.tracker import open_tracker, translated
+
+PUBLISHED_TAG = "infernet.published_as"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,17 @@ async def publish_model(
         raise
     sent += await _set_terms(client, name, offer)
     return Published(str(name), digest, uri, sent)
+
+
+def note_publication(tracking_uri: str, version: RegisteredVersion, done: Published) -> None:
+    """Write into MLflow's registry where a version of it is published.
+
+    Raises:
+        NodeMisconfigured, RetryLater: MLflow is not installed, or refuses.
+    """
+    tracker = open_tracker(tracking_uri)
+    with translated(tracking_uri):
+        tracker.client.set_model_version_tag(version.name, str(version.version), PUBLISHED_TAG, done.container)
 
 
 def choose_name(manifest: Manifest, wanted: str) -> PublishedName:

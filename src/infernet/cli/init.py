@@ -97,6 +97,7 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # fetch = "ahead"                       # or "first-use": when a followed model's new version is fetched
 # poll_interval_s = 5.0
 # trusted_folders = []                  # of this machine, that the chain's ModelRegistry may name
+# private_addresses = false             # fetch from web servers of this network, too
 
 # [mlflow]
 # tracking_uri = "sqlite:///mlflow.db"   # or a server's http://…

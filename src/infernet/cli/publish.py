@@ -12,8 +12,9 @@ import typer
 
 from infernet.cli.money import LOCAL, Coordinator, Keystore, RpcUrl, check_coordinator, parse_amount
 from infernet.cli.options import MODEL_STORE, AsJson, Store, TrackingUri, load_user_signer
-from infernet.cli.output import console, print_json
+from infernet.cli.output import console, errors, print_json
 from infernet.cli.run import run
+from infernet.errors import InfernetError
 
 if TYPE_CHECKING:
     from infernet.app.earnings import Earned
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from infernet.keys.signer import LocalSigner
     from infernet.models.cache import HeldModel
     from infernet.models.download import Progress
-    from infernet.models.store import StoredModel
+    from infernet.models.mlflow_registry import RegisteredVersion
 
 MAX_ROYALTY_PERCENT = 50.0
 _BYTES_PER_STEP = 1 << 10
@@ -64,6 +65,7 @@ def publish(
     stopped, and changes nothing that is done.
     """
     from infernet.app.publishing import Offer
+    from infernet.models.mlflow_registry import find_registered, parse_reference
     from infernet.models.storage import Location
     from infernet.workflows.tracker import choose_tracking_uri, hide_password
 
@@ -78,7 +80,10 @@ def publish(
         alias=alias or None,
         registry=hide_password(tracking) if model.startswith("models:/") else "",
     )
-    done = run(_publish(model, offer, place, load_user_signer(keystore)))
+    registered = find_registered(tracking, parse_reference(model)) if model.startswith("models:/") else None
+    done = run(_publish(registered or model, offer, place, load_user_signer(keystore)))
+    if registered is not None:
+        _note_in_registry(tracking, registered, done)
     if as_json:
         facts = {"name": done.container, "hash": done.manifest_hash.hex(), "uri": done.uri}
         print_json(facts | {"transactions": done.transactions})
@@ -96,25 +101,34 @@ def _showing_bytes(what: str) -> Iterator[Progress]:
         yield lambda done, total: watch(f"{what} KiB", done // _BYTES_PER_STEP, total // _BYTES_PER_STEP)
 
 
-async def _publish(reference: str, offer: Offer, place: _Place, signer: LocalSigner) -> Published:
+async def _publish(model: RegisteredVersion | str, offer: Offer, place: _Place, signer: LocalSigner) -> Published:
     from dataclasses import replace
 
-    from infernet.app.model_sources import ModelSources
+    from infernet.app.model_sources import ModelSources, describe_registered
     from infernet.app.publishing import publish_model
     from infernet.client import AsyncClient
     from infernet.models.cache import ModelCache
 
     sources = ModelSources(ModelCache(place.store), place.tracking_uri)
     with _showing_bytes("uploading") as progress:
-        held: HeldModel | None = None
-        if reference.startswith("models:/"):
-            found = await sources.resolve(reference)
-            offer = replace(offer, run_id=found.run_id)
-            held = await sources.fetch(found)
-        model: StoredModel = held.model if held else sources.cache.store.get(reference)
+        if isinstance(model, str):
+            stored = sources.cache.store.get(model)
+        else:
+            offer = replace(offer, run_id=model.run_id)
+            stored = (await sources.fetch(describe_registered(model))).model
         connecting = AsyncClient.connect(place.rpc_url, signer=signer, coordinator=place.coordinator)
         async with await connecting as client:
-            return await publish_model(client, model, offer, progress)
+            return await publish_model(client, stored, offer, progress)
+
+
+def _note_in_registry(tracking_uri: str, version: RegisteredVersion, done: Published) -> None:
+    """The published version is on the chain, whatever becomes of this."""
+    from infernet.app.publishing import note_publication
+
+    try:
+        note_publication(tracking_uri, version, done)
+    except InfernetError as error:
+        errors().print(f"MLflow does not know yet where it is published: {error.message}", soft_wrap=True)
 
 
 def fetch(
@@ -127,6 +141,7 @@ def fetch(
     trusted: Annotated[
         list[Path] | None, typer.Option("--trust", help="A folder of this machine that the chain's entry may name.")
     ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Let it lead to a server of this network.")] = False,
     store: Store = MODEL_STORE,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -135,7 +150,7 @@ def fetch(
     from infernet.workflows.tracker import choose_tracking_uri
 
     place = _Place(store, choose_tracking_uri(tracking_uri), rpc_url, coordinator, start_block)
-    version, held = run(_fetch(model, place, trusted or []))
+    version, held = run(_fetch(model, place, trusted or [], private))
     if as_json:
         facts = {"model": version, "name": held.model.manifest.name, "hash": held.model.hash}
         print_json(facts | {"folder": str(held.model.folder), "source": held.source})
@@ -144,7 +159,7 @@ def fetch(
     console().print(f"  in {held.model.folder}", style="dim", soft_wrap=True)
 
 
-async def _fetch(reference: str, place: _Place, trusted: list[Path]) -> tuple[str, HeldModel]:
+async def _fetch(reference: str, place: _Place, trusted: list[Path], private: bool) -> tuple[str, HeldModel]:
     from contextlib import AsyncExitStack
 
     from infernet.app.model_sources import ModelSources
@@ -158,7 +173,8 @@ async def _fetch(reference: str, place: _Place, trusted: list[Path]) -> tuple[st
         if place.coordinator:
             chain = await stack.enter_async_context(RpcChain(place.rpc_url))
             models = OnChainModels(chain, to_address(place.coordinator), place.start_block)
-        sources = ModelSources(ModelCache(place.store), place.tracking_uri, models, trusted)
+        cache = ModelCache(place.store)
+        sources = ModelSources(cache, place.tracking_uri, models, trusted, private_addresses=private)
         with _showing_bytes("fetching") as progress:
             found = await sources.resolve(reference)
             return found.version, await sources.fetch(found, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import urllib.error
 import urllib.request
@@ -18,17 +19,22 @@ CHUNK_BYTES = 1 << 20
 MAX_JSON_BYTES = 1 << 20
 
 
-def stream_http(url: str, headers: Mapping[str, str], start: int = 0) -> Iterator[bytes]:
+def stream_http(
+    url: str, headers: Mapping[str, str], start: int = 0, *, is_public_only: bool = False
+) -> Iterator[bytes]:
     """What lies at a URL from byte `start` on. A server that knows no ranges sends all; the first bytes are skipped.
+
+    Args:
+        is_public_only: refuse servers of this machine and of its own networks, also as the target of a redirect.
 
     Raises:
         FileNotFoundError: there is nothing.
         RetryLater: `storage.unreachable`, also when the connection breaks half way.
-        NodeMisconfigured: `storage.refused`.
+        NodeMisconfigured: `storage.refused`, `storage.private_address`.
         InvalidInput: `storage.bad_request`.
     """
     asked = {**headers, "Range": f"bytes={start}-"} if start else dict(headers)
-    with _open(url, asked) as response:
+    with _open(url, asked, _PUBLIC if is_public_only else _ANY) as response:
         to_skip = 0 if response.status == http.HTTPStatus.PARTIAL_CONTENT else start
         try:
             while chunk := response.read(CHUNK_BYTES):
@@ -41,7 +47,7 @@ def stream_http(url: str, headers: Mapping[str, str], start: int = 0) -> Iterato
 
 def fetch_json(url: str, headers: Mapping[str, str]) -> Any:
     """A JSON answer of at most 1 MiB. Raises as `stream_http`, and RetryLater, `storage.unreadable`."""
-    with _open(url, headers) as response:
+    with _open(url, headers, _ANY) as response:
         try:
             return json.loads(response.read(MAX_JSON_BYTES))
         except (OSError, http.client.HTTPException) as error:
@@ -57,11 +63,56 @@ def name_host(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
-def _open(url: str, headers: Mapping[str, str]) -> Any:
+class _PublicConnection(http.client.HTTPConnection):
+    """Looks at the address that it is connected to before it says anything: a name can lead anywhere."""
+
+    def connect(self) -> None:
+        super().connect()
+        _check_public(self)
+
+
+class _PublicTlsConnection(http.client.HTTPSConnection):
+    """The same over TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        _check_public(self)
+
+
+class _PublicHandler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_PublicConnection, req)
+
+
+class _PublicTlsHandler(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_PublicTlsConnection, req)
+
+
+_ANY = urllib.request.build_opener()
+_PUBLIC = urllib.request.build_opener(_PublicHandler, _PublicTlsHandler)
+
+
+def _check_public(connection: http.client.HTTPConnection) -> None:
+    """Raises NodeMisconfigured, `storage.private_address`. Of a proxy nothing is asked: it has rules of its own."""
+    if connection.host in {urlsplit(proxy).hostname for proxy in urllib.request.getproxies().values()}:
+        return
+    found = ipaddress.ip_address(connection.sock.getpeername()[0].partition("%")[0])
+    address = getattr(found, "ipv4_mapped", None) or found
+    if not address.is_global or address.is_multicast:
+        connection.close()
+        raise NodeMisconfigured(
+            "storage.private_address",
+            f"{connection.host} is an address of this network ({address}), and whoever published the model wrote it: "
+            "set models.private_addresses where that is meant",
+        )
+
+
+def _open(url: str, headers: Mapping[str, str], opener: urllib.request.OpenerDirector) -> Any:
     request = urllib.request.Request(url, headers={"User-Agent": "infernet", **headers})  # noqa: S310  (see `_check`)
     _check(url)
     try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
+        return opener.open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         with error:
             raise _translate(url, error.code) from None

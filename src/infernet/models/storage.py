@@ -26,10 +26,15 @@ _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A file or a folder: its URI (or a plain path), and the headers that a web server wants."""
+    """A file or a folder: its URI (or a plain path), and the headers that a web server wants.
+
+    Attributes:
+        is_foreign: somebody else wrote the URI, so it must not lead into this machine's own networks.
+    """
 
     uri: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_foreign: bool = False
 
     def __truediv__(self, path: str) -> Location:
         """What lies below it."""
@@ -78,7 +83,7 @@ def stream(location: Location, start: int = 0) -> Iterator[bytes]:
         InvalidInput: `storage.unknown_scheme`.
     """
     if location.is_http:
-        yield from stream_http(location.uri, location.headers, start)
+        yield from stream_http(location.uri, location.headers, start, is_public_only=location.is_foreign)
         return
     with _translated(location), _open(location) as file:
         file.seek(start)
