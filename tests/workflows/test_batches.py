@@ -19,10 +19,11 @@ def double():
     return open_session(build_graph("any", steps, {"x": ("float", ["n", 3])}, outputs, constants))
 
 
-@pytest.mark.parametrize("rows", [1, 6, 7, 8, 14, 100])
-def test_every_row_gets_its_answer_in_order(double, rows: int) -> None:
+@pytest.mark.parametrize("rows", [1, 6, 7, 8, 14, 100, 600])
+@pytest.mark.parametrize("batch_rows", [7, 300])
+def test_every_row_gets_its_answer_in_order(double, rows: int, batch_rows: int) -> None:
     features = np.arange(rows * 3, dtype="float32").reshape(rows, 3)
-    found = run_batches(double, {"x": features}, batch_rows=7, threads=3)
+    found = run_batches(double, {"x": features}, batch_rows=batch_rows, threads=3)
     np.testing.assert_array_equal(found["sum"], features * 2)
     np.testing.assert_array_equal(found["total"], features.sum(axis=1))
 
@@ -70,4 +71,20 @@ def test_a_graph_that_mixes_rows_has_no_batches() -> None:
     )
     with pytest.raises(InvalidInput, match="no batches of it") as caught:
         run_batches(session, {"x": np.ones((5, 3), "float32")})
+    assert caught.value.code == "model.unsupported"
+
+
+def test_rows_that_do_not_lie_side_by_side_are_read_right(double) -> None:
+    features = np.arange(60, dtype="float32").reshape(3, 20).T
+    found = run_batches(double, {"x": features}, batch_rows=7)
+    np.testing.assert_array_equal(found["sum"], features * 2)
+
+
+def test_an_output_whose_width_depends_on_the_rows_has_no_batches() -> None:
+    steps = [("NonZero", ["x"], ["places"], {}), ("Transpose", ["places"], ["y"], {})]
+    session = open_session(build_graph("any", steps, {"x": ("float", ["n"])}, {"y": ("int64", ["m", 1])}, {}))
+    features = np.ones(12, "float32")
+    features[9] = 0
+    with pytest.raises(InvalidInput, match="different shapes") as caught:
+        run_batches(session, {"x": features}, batch_rows=4)
     assert caught.value.code == "model.unsupported"

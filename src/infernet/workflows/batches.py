@@ -1,4 +1,7 @@
-"""Many rows through one graph: cut into batches that stay in the processor's cache, run side by side on all cores."""
+"""Many rows through one graph: cut into batches that stay in the processor's cache, run side by side on all cores.
+
+The runtime reads each batch where it lies and writes its outputs where they belong; nothing is copied.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from infernet.errors import InvalidInput
 from infernet.onnx_session import list_runtime_errors
 
 BATCH_ROWS = 32_768
+_FIRST_ROWS = 256
+Arrays = Mapping[str, NDArray[Any]]
 
 
 def run_batches(
     session: Any,
-    features: Mapping[str, NDArray[Any]],
+    features: Arrays,
     outputs: Sequence[str] | None = None,
     *,
     batch_rows: int = BATCH_ROWS,
@@ -36,34 +41,31 @@ def run_batches(
 
     Raises:
         InvalidInput: `features.mismatch`: no rows, inputs of different lengths, or not what the graph takes;
-            `model.unsupported`: an output that has not one entry for each row.
+            `model.unsupported`: an output that has not numbers for each row.
     """
     names = list(outputs or (node.name for node in session.get_outputs()))
     rows = _count_rows(features)
-    filled: dict[str, NDArray[Any]] = {}
+    features = {name: np.ascontiguousarray(values) for name, values in features.items()}
+    first = slice(0, min(_FIRST_ROWS, batch_rows, rows))  # from which the outputs' shapes are learnt
+    filled = {
+        name: _make_room(name, result, first.stop, rows)
+        for name, result in zip(names, _run(session, names, _cut(features, first)), strict=True)
+    }
 
     def run(start: int) -> int:
         part = slice(start, min(start + batch_rows, rows))
-        size = part.stop - part.start
-        for name, result in zip(names, _run(session, names, features, part), strict=True):
-            if result.shape[:1] != (size,):
-                raise InvalidInput(
-                    "model.unsupported", f"{name} has the shape {list(result.shape)} for {size} rows: no batches of it"
-                )
-            if name not in filled:
-                filled[name] = np.empty((rows, *result.shape[1:]), result.dtype)
-            filled[name][part] = result
-        return size
+        _run_in_place(session, _cut(features, part), _cut(filled, part))
+        return part.stop - part.start
 
     report = on_progress or (lambda _: None)
-    report(run(0))  # alone: it sets up `filled`
+    report(first.stop)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for size in pool.map(run, range(batch_rows, rows, batch_rows)):
+        for size in pool.map(run, range(first.stop, rows, batch_rows)):
             report(size)
     return filled
 
 
-def _count_rows(features: Mapping[str, NDArray[Any]]) -> int:
+def _count_rows(features: Arrays) -> int:
     lengths = {len(values) for values in features.values()}
     if len(lengths) != 1 or 0 in lengths:
         shown = " and ".join(map(str, sorted(lengths))) or "no"
@@ -71,10 +73,37 @@ def _count_rows(features: Mapping[str, NDArray[Any]]) -> int:
     return lengths.pop()
 
 
-def _run(session: Any, names: list[str], features: Mapping[str, NDArray[Any]], part: slice) -> list[NDArray[Any]]:
+def _cut(arrays: Arrays, part: slice) -> dict[str, NDArray[Any]]:
+    return {name: values[part] for name, values in arrays.items()}
+
+
+def _run(session: Any, names: list[str], features: Arrays) -> list[Any]:
     try:
-        results: list[NDArray[Any]] = session.run(names, {name: values[part] for name, values in features.items()})
+        results: list[Any] = session.run(names, features)
     except (*list_runtime_errors(), ValueError) as error:  # of missing inputs it says ValueError
         reason = str(error).splitlines()[0]
         raise InvalidInput("features.mismatch", f"the graph refuses the features: {reason}") from None
     return results
+
+
+def _make_room(name: str, result: Any, size: int, rows: int) -> NDArray[Any]:
+    """An array for all rows that holds the first batch's."""
+    if not isinstance(result, np.ndarray) or result.dtype.kind not in "biuf" or result.shape[:1] != (size,):
+        raise InvalidInput("model.unsupported", f"{name} has not numbers for each row: no batches of it")
+    if size == rows:
+        return result
+    room = np.empty((rows, *result.shape[1:]), result.dtype)
+    room[:size] = result
+    return room
+
+
+def _run_in_place(session: Any, features: Arrays, outputs: Arrays) -> None:
+    binding = session.io_binding()
+    for bind, arrays in ((binding.bind_input, features), (binding.bind_output, outputs)):
+        for name, values in arrays.items():
+            bind(name, "cpu", 0, values.dtype.type, values.shape, values.ctypes.data)
+    try:
+        session.run_with_iobinding(binding)
+    except RuntimeError as error:  # all that a binding raises
+        reason = str(error).splitlines()[0]
+        raise InvalidInput("model.unsupported", f"the graph answers batches in different shapes: {reason}") from None
