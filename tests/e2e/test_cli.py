@@ -152,7 +152,8 @@ def add_model(place: Place) -> Any:
 
 def test_a_model_is_added_listed_shown_and_served(place: Place, network: Network) -> None:
     added = add_model(place)
-    assert place.run("models", "list", "--json").json == [{"name": "you/doubling:1", "hash": added["hash"]}]
+    (listed,) = place.run("models", "list", "--json").json
+    assert listed == {"name": "you/doubling:1", "hash": added["hash"], "fetchedFrom": None}
     assert "you/doubling:1" in place.run("models", "list").out
     shown = place.run("models", "show", added["hash"], "--json").json
     assert (shown["name"], shown["hash"]) == ("you/doubling:1", added["hash"])
