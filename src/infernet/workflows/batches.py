@@ -78,9 +78,10 @@ def _cut(arrays: Arrays, part: slice) -> dict[str, NDArray[Any]]:
 
 
 def _run(session: Any, names: list[str], features: Arrays) -> list[Any]:
+    refusals: tuple[type[Exception], ...] = (ValueError, *list_runtime_errors())  # of missing inputs it says ValueError
     try:
         results: list[Any] = session.run(names, features)
-    except (*list_runtime_errors(), ValueError) as error:  # of missing inputs it says ValueError
+    except refusals as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput("features.mismatch", f"the graph refuses the features: {reason}") from None
     return results

@@ -47,7 +47,10 @@ def floor_float32(values: Sequence[float]) -> list[float]:
     """The largest float32 that is not above each."""
     wide = np.asarray(values, np.float64)
     near = wide.astype(np.float32)
-    return np.where(near > wide, np.nextafter(near, np.float32(-np.inf)), near).astype(np.float64).tolist()
+    below: list[float] = (
+        np.where(near > wide, np.nextafter(near, np.float32(-np.inf)), near).astype(np.float64).tolist()
+    )
+    return below
 
 
 def mend(convert: Converter) -> Converter:

@@ -45,7 +45,7 @@ def draft(estimator: Any, rows: Rows, export: Export) -> Draft:
             f"{type(estimator).__name__} has no exact form: linear models (behind StandardScaler and the like) and "
             "trees have one",
         )
-    numbers = np.arange(len(classes)) if float_draft.classes else classes
+    numbers = np.arange(len(float_draft.classes)) if float_draft.classes else classes
     last, shape = scores.finish(answer, numbers, export.output_scale)
 
     def ask(features: NDArray[Any]) -> Arrays:

@@ -5,6 +5,7 @@ Comparisons with thresholds are exact, and so are sums of integers below 2^24, w
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,4 +86,4 @@ def _choose_unit(
     for (_, target), weight in highest.items():
         largest[target if len(base) > 1 else 0] += weight
     room = (_LARGEST_INTEGER - len(highest)) / max(float(largest.max()), 2.0**-40)
-    return 2 ** max(0, int(np.floor(np.log2(room))))
+    return 1 << max(0, math.floor(math.log2(room)))

@@ -52,7 +52,7 @@ def _describe_input(node: Any, columns: tuple[str, ...], scale: int) -> TensorSp
     dtype, is_plain = read_element_type(node), shape.count(None) < 2
     return TensorSpec(
         name=node.name,
-        dtype=dtype,  # type: ignore[arg-type]  # pydantic compares it with the dtypes there are
+        dtype=dtype,
         shape=shape,
         encoding="int256[]" if is_plain else "tensor",
         scale=scale if is_plain and dtype.startswith("float") else 0,
@@ -92,7 +92,7 @@ def _describe(
     scale = export.output_scale if is_float or name in draft.stored else 0
     return TensorSpec(
         name=name,
-        dtype=values.dtype.name,  # type: ignore[arg-type]
+        dtype=values.dtype.name,
         shape=(None, *values.shape[1:]),
         encoding="int256[]",
         scale=scale,
