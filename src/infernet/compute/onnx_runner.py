@@ -9,7 +9,6 @@ from typing import Any
 from infernet.errors import NodeMisconfigured
 from infernet.onnx_session import open_session, read_element_type
 from infernet.protocol.manifest import Flavour, Manifest, ManifestFile, TensorSpec, check_file, parse_manifest
-from infernet.protocol.model_codec import decode_features, encode_outputs
 
 
 def load_onnx(manifest_text: str, folder: str) -> Callable[[bytes], bytes]:
@@ -19,6 +18,8 @@ def load_onnx(manifest_text: str, folder: str) -> Callable[[bytes], bytes]:
         NodeMisconfigured: `model.file_missing`, `model.hash_mismatch`, `model.unsupported`, `model.unreadable`,
             `model.schema_mismatch`, `onnx.not_installed`.
     """
+    from infernet.protocol.model_codec import decode_features, encode_outputs  # noqa: PLC0415  (ABI: slow to import)
+
     manifest = parse_manifest(manifest_text.encode())
     session = open_session(_verify(manifest, Path(folder)))
     check_schema(manifest, session)
