@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from range_server import serve_folder
 from small_models import write_model
 
 from infernet.app.deployment import CORE, deploy_suite
@@ -93,6 +94,35 @@ async def test_a_chains_entry_cannot_make_a_node_read_its_own_files(
     with pytest.raises(NodeMisconfigured) as caught:
         await sources.resolve("acme/largest:abc")
     assert caught.value.code == "model.local_uri"
+
+
+async def test_what_a_web_server_shows_is_published_under_its_address(
+    market: Market, model: StoredModel, tmp_path: Path
+) -> None:
+    market.root.mkdir()
+    with serve_folder(market.root) as server:
+        done = await publish_model(market.creator, model, market.offer(public_url=server.url + "/"))
+        assert done.uri == f"{server.url}/{done.manifest_hash.hex()}/manifest.json"
+        chain_models = OnChainModels(market.rival.chain, market.coordinator)
+        strict, open_ = (
+            ModelSources(ModelCache(tmp_path / "other"), "", chain_models, private_addresses=allowed)
+            for allowed in (False, True)
+        )
+        with pytest.raises(NodeMisconfigured) as caught:
+            await strict.fetch(await strict.resolve("acme/largest:abc"))
+        assert caught.value.code == "storage.private_address"
+        with await open_.fetch(await open_.resolve("acme/largest:abc")) as held:
+            assert held.model.hash == done.manifest_hash.hex()
+
+
+async def test_an_address_that_shows_something_else_is_refused_before_the_chain_knows(
+    market: Market, model: StoredModel, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with serve_folder(tmp_path / "empty") as server, pytest.raises(NodeMisconfigured) as caught:
+        await publish_model(market.creator, model, market.offer(public_url=server.url))
+    assert caught.value.code == "model.no_manifest"
+    assert await market.creator.read_model_hash("acme/largest:abc") is None
 
 
 async def test_nothing_is_on_the_chain_when_the_upload_breaks_and_the_same_command_goes_on(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infernet.client import AsyncClient
 from infernet.errors import InvalidInput, JobRejected
-from infernet.models.download import MANIFEST_FILE, Progress
+from infernet.models.download import MANIFEST_FILE, Progress, fetch_manifest
 from infernet.models.mlflow_registry import RegisteredVersion
 from infernet.models.storage import Location
 from infernet.models.store import StoredModel
@@ -31,6 +31,7 @@ class Offer:
     Attributes:
         name: `namespace/name`, or with `:version`; without one, the manifest's own version stays.
         root: where the files go.
+        public_url: where others find what is below `root`, if it is not there: the address of a web server.
         royalty_bps: of each fee, in 1/10,000.
         price: what an answer should cost, in wei; None says nothing.
         alias: that shall stand for this version; None moves none.
@@ -39,6 +40,7 @@ class Offer:
 
     name: str
     root: Location
+    public_url: str = ""
     royalty_bps: int = 0
     royalty_to: str | None = None
     price: int | None = None
@@ -73,7 +75,10 @@ async def publish_model(
     folder = await asyncio.to_thread(
         upload_model, manifest, model.folder, _make_absolute(offer.root), _describe(offer, name), progress
     )
-    uri = _write_uri(folder / MANIFEST_FILE)
+    place = folder if not offer.public_url else Location(offer.public_url) / folder.name
+    if offer.public_url:
+        await asyncio.to_thread(fetch_manifest, place, digest.hex())  # seen as others will see it
+    uri = _write_uri(place / MANIFEST_FILE)
     sent = 0
     try:
         if owner == ZERO_ADDRESS:

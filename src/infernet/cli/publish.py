@@ -48,6 +48,10 @@ def publish(
     to: Annotated[
         str, typer.Option(help="Where the files go: a folder, or s3://bucket/folder.", envvar="INFERNET_STORAGE")
     ],
+    url: Annotated[
+        str,
+        typer.Option(help="The web address of that folder or bucket, where others shall fetch.", show_default=False),
+    ] = "",
     royalty: Annotated[
         float, typer.Option(help="Your share of each fee, in percent.", min=0, max=MAX_ROYALTY_PERCENT)
     ] = 0.0,
@@ -74,6 +78,7 @@ def publish(
     offer = Offer(
         name=name,
         root=Location(to),
+        public_url=url,
         royalty_bps=round(royalty * 100),
         royalty_to=royalty_to or None,
         price=parse_amount(price) if price else None,
