@@ -12,8 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from infernet.errors import InvalidInput
 from infernet.workflows import Progress, Range, Rows, TrainingWorkflow
+from infernet.workflows.preparation import prepare
 from infernet.workflows.search import Search, Space, Trial
-from infernet.workflows.trainer import prepare
 
 
 def build_search(workflow: TrainingWorkflow, params: Mapping[str, Any], **options: Any) -> Search:

@@ -27,6 +27,9 @@ def train(
         int, typer.Option(help="Try so many settings of its space first, by cross-validation.", min=0, max=10_000)
     ] = 0,
     seed: Annotated[int, typer.Option(help="Where chance begins.", min=0, max=2**32 - 1)] = 7,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Train on the Ray cluster at this address; 'local' starts one here.")
+    ] = None,
     new_schema: Annotated[
         bool, typer.Option("--new-schema", help="Let the data have other columns than the champion.")
     ] = False,
@@ -45,7 +48,7 @@ def train(
     chosen = load_workflow(file, workflow)
     params = parse_parameters(chosen, dict(_split_setting(text) for text in settings or []))
     tracker = open_tracker(tracking_uri)
-    trained = run_training(chosen, params, seed=seed, tracker=tracker, search=search, new_schema=new_schema)
+    trained = run_training(chosen, params, seed=seed, tracker=tracker, search=search, ray=ray, new_schema=new_schema)
     if as_json:
         print_json(_describe(trained))
     else:

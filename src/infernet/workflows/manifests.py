@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from infernet.workflows.flavours import Converted
     from infernet.workflows.workflow import TrainingWorkflow
 
+MODEL_FILE = "model.onnx"
 _VERSION_DIGITS = 12
 
 
@@ -44,7 +45,7 @@ def build_manifest(
         InvalidInput: `manifest.invalid`.
     """
     content = converted.onnx
-    file = ManifestFile(path="model.onnx", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    file = ManifestFile(path=MODEL_FILE, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
     name = f"{workflow.namespace}/{workflow.name}"
     try:
         manifest = Manifest(

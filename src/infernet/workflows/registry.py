@@ -113,7 +113,7 @@ class Registry:
         candidate: Version,
         metric: Metric,
         held_out_hash: str,
-        score_again: Callable[[Version], float],
+        score_again: Callable[[Version], float | None],
         *,
         since: int,
     ) -> Version:
@@ -123,7 +123,8 @@ class Registry:
         alias: the one that sets it last has seen all the others, so in whatever order they run, the best one stays.
 
         Args:
-            score_again: a version's score on our held-out rows, where it was trained with others.
+            score_again: a version's score on our held-out rows, where it was judged by others; None where it cannot
+                have one.
             since: the newest version when this training began; later ones are compared whatever they were trained with.
         """
         while True:
@@ -141,7 +142,7 @@ class Registry:
         champion: Version | None,
         metric: Metric,
         held_out_hash: str,
-        score_again: Callable[[Version], float],
+        score_again: Callable[[Version], float | None],
         since: int,
     ) -> Version:
         rivals = [] if champion is None else [champion]
@@ -159,9 +160,11 @@ class Registry:
         return best[0] if best else candidate
 
     def _score_again(
-        self, version: Version, metric: Metric, held_out_hash: str, score_again: Callable[[Version], float]
-    ) -> float:
+        self, version: Version, metric: Metric, held_out_hash: str, score_again: Callable[[Version], float | None]
+    ) -> float | None:
         score = score_again(version)
+        if score is None:
+            return None
         with translated(self.tracker.uri):
             self._client.set_model_version_tag(
                 version.model, str(version.number), _name_score(metric, held_out_hash), f"{score:.6f}"
