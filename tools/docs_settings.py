@@ -51,8 +51,9 @@ WORDS = {
     "containers.model": "Of kind `model`: name or manifest hash of a model in the store; or a name that it follows: "
     "`models:/NAME@ALIAS` in MLflow's registry, `namespace/name@alias` on the first chain.",
     "containers.target": "Of kind `python`: `module:name` or `path/to/file.py:name`.",
-    "containers.workflow": "Of kind `training`: the Python file of a workflow.",
-    "containers.workflow_name": "Of kind `training`: which workflow, where the file has several.",
+    "containers.workflow": "Of kind `training`: the Python file of a workflow. Of kind `model`: the file of an "
+    "inference workflow, whose steps stand around the model.",
+    "containers.workflow_name": "Which workflow, where the file has several.",
     "containers.column": "Of kind `evaluation`: the test set's column that models are to tell.",
     "containers.metric": "Of kind `evaluation`: `accuracy`, `balanced_accuracy`, `f1`, `mae`, `rmse` or `r2`.",
     "containers.decimals": "Of kind `evaluation`: places that predicted amounts are rounded to.",

@@ -246,7 +246,7 @@ def _check(settings: Settings) -> None:
 
 _LIMITS = ("max_rows", "max_bytes", "memory_bytes")
 _KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "model": (("model",), ()),
+    "model": (("model",), ("workflow", "workflow_name")),
     "python": (("id", "target"), ()),
     "training": (("id", "workflow"), ("workflow_name", *_LIMITS)),
     "evaluation": (("id", "column"), ("metric", "decimals", "folders", "private_addresses", *_LIMITS)),

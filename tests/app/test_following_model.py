@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 
 from infernet.app.following_model import FollowingModel
 from infernet.app.model_sources import ModelSources
+from infernet.app.node import INFERENCE_ENTRY
 from infernet.errors import NodeMisconfigured, RetryLater
 from infernet.models.cache import ModelCache
-from infernet.protocol.int256 import encode_int256s
+from infernet.protocol.int256 import decode_int256s, encode_int256s
 from infernet.protocol.manifest import compute_manifest_hash
 from infernet.workflows.tracker import Tracker, open_tracker
 
@@ -192,6 +193,25 @@ async def test_the_model_that_serves_never_leaves_the_cache(
     assert ModelCache(tmp_path / "store")._evict(digest) is False
     await model.stop()
     assert ModelCache(tmp_path / "store")._evict(digest) is True
+
+
+async def test_an_inference_workflow_stands_around_each_version(
+    stack: AsyncExitStack, tracker: Tracker, publish: Callable[[int], str], tmp_path: Path
+) -> None:
+    publish(1)
+    (tmp_path / "flow.py").write_text(
+        "from infernet.workflows import InferenceWorkflow\n"
+        "class Next(InferenceWorkflow):\n"
+        "    name, model = 'next', 'models:/largest@champion'\n"
+        "    def postprocess(self, outputs):\n"
+        "        return {'label': outputs['label'] + 10}\n"
+    )
+    arguments = {"workflow": str(tmp_path / "flow.py"), "workflow_name": None}
+    model = await start(stack, tracker, tmp_path / "store", entry=INFERENCE_ENTRY, arguments=arguments)
+    assert decode_int256s(await model.run(TIE)).tolist() == [11]
+    publish(2)
+    await wait_for_version(model, "largest version 2")
+    assert decode_int256s(await model.run(TIE)).tolist() == [12]
 
 
 async def test_a_name_that_stands_for_nothing_is_refused_at_the_start(

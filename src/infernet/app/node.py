@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from infernet.api import build_routes
 from infernet.app.evaluation import build_evaluation
@@ -30,6 +31,8 @@ from infernet.settings import ChainSettings, ContainerSettings, Settings
 from infernet.store.journal import Job, Journal
 from infernet.types import Address, Call, ChainId, Wei
 from infernet.web import HttpServer, build_application
+
+INFERENCE_ENTRY = "infernet.workflows.inference_requests:load_inference_run"
 
 
 class SystemClock:
@@ -191,6 +194,7 @@ def build_container(settings: ContainerSettings, whole: Settings, chain: Chain) 
                 poll_interval_s=whole.models.poll_interval_s,
                 max_concurrency=settings.concurrency,
                 run_timeout_s=settings.timeout_s,
+                **_list_workflow(settings),
             )
         case "model":
             model = ModelStore(whole.models.store).get(settings.model or "")
@@ -200,6 +204,7 @@ def build_container(settings: ContainerSettings, whole: Settings, chain: Chain) 
                 container_id=settings.name,
                 max_concurrency=settings.concurrency,
                 run_timeout_s=settings.timeout_s,
+                **_list_workflow(settings),
             )
         case "python":
             return PythonContainer(
@@ -212,6 +217,14 @@ def build_container(settings: ContainerSettings, whole: Settings, chain: Chain) 
             return TrainingContainer(settings, whole.models.store, whole.mlflow.tracking_uri)
         case "evaluation":
             return build_evaluation(settings)
+
+
+def _list_workflow(settings: ContainerSettings) -> dict[str, Any]:
+    """What has a model's worker put an inference workflow around it."""
+    if settings.workflow is None:
+        return {}
+    arguments = {"workflow": str(settings.workflow), "workflow_name": settings.workflow_name}
+    return {"entry": INFERENCE_ENTRY, "arguments": arguments}
 
 
 def _build_sources(settings: Settings, chain: Chain) -> ModelSources:

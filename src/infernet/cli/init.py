@@ -55,6 +55,7 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # kind = "model"
 # model = "models:/wine@champion"       # or "acme/wine@champion"
 # id = "wine"
+# workflow = "wine_inference.py"        # an InferenceWorkflow whose steps stand around it
 
 # Train on request, and serve what was trained: see infernet train
 # [[containers]]

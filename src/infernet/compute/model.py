@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from infernet.compute.worker_pool import WorkerPool
 from infernet.protocol.manifest import Manifest, compute_manifest_hash, encode_manifest
@@ -14,6 +16,7 @@ class ModelContainer(WorkerPool):
 
     Args:
         version, run_id: what a journal shall say of it, where it is more than the manifest's name.
+        entry, arguments: `module:function` that loads the model in the worker, in place of the plain graph.
     """
 
     def __init__(
@@ -27,11 +30,16 @@ class ModelContainer(WorkerPool):
         start_timeout_s: float = 120.0,
         version: str = "",
         run_id: str = "",
+        entry: str = "",
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self._use = ModelUse(
             container_id or manifest.name, version or manifest.name, compute_manifest_hash(manifest).hex(), run_id
         )
-        spec = {"kind": "model", "manifest": encode_manifest(manifest).decode(), "folder": str(folder)}
+        files = {"manifest": encode_manifest(manifest).decode(), "folder": str(folder)}
+        spec: dict[str, Any] = {"kind": "model", **files}
+        if entry:
+            spec = {"kind": "entry", "entry": entry, "arguments": {**files, **(arguments or {})}}
         super().__init__(
             container_id or manifest.name,
             spec,
