@@ -15,6 +15,7 @@ from infernet.errors import InvalidInput
 from infernet.models.cache import HeldModel, ModelCache
 from infernet.models.mlflow_registry import find_registered, parse_reference
 from infernet.onnx_session import open_session
+from infernet.protocol.fixed_point import to_stored
 from infernet.protocol.manifest import Manifest, TensorSpec
 from infernet.workflows.batches import run_batches
 
@@ -85,7 +86,7 @@ def build_features(manifest: Manifest, rows: Columns | NDArray[Any]) -> Arrays:
     if isinstance(rows, np.ndarray):
         if len(manifest.inputs) != 1:
             raise InvalidInput("features.columns", f"{manifest.name} has {len(manifest.inputs)} inputs: give columns")
-        return {manifest.inputs[0].name: rows.astype(manifest.inputs[0].dtype, copy=False)}
+        return {manifest.inputs[0].name: _cast(manifest.inputs[0], rows)}
     return {spec.name: _stack(manifest, spec, rows) for spec in manifest.inputs}
 
 
@@ -108,6 +109,13 @@ def _stack(manifest: Manifest, spec: TensorSpec, rows: Columns) -> NDArray[Any]:
         ) from None
     try:
         stacked = columns[0] if len(columns) == 1 and len(spec.shape) == 1 else np.column_stack(columns)
-        return stacked.astype(spec.dtype, copy=False)
+        return _cast(spec, stacked)
     except ValueError as error:
         raise InvalidInput("features.columns", f"{manifest.name}: {str(error).splitlines()[0]}") from None
+
+
+def _cast(spec: TensorSpec, values: NDArray[Any]) -> NDArray[Any]:
+    """To the graph's dtype; numbers that it takes in fixed point are given as they are."""
+    if spec.scale and not spec.is_float:
+        return to_stored(values.astype(np.float64), spec.scale).astype(spec.dtype)
+    return values.astype(spec.dtype, copy=False)

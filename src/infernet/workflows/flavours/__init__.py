@@ -46,7 +46,7 @@ def convert(estimator: Any, sample: Rows, *, export: Export | None = None) -> Co
     )
     return Converted(
         onnx=draft.onnx,
-        inputs=describe_inputs(session, sample.columns, export.scale),
+        inputs=describe_inputs(draft, session, sample.columns, export.scale),
         outputs=describe_outputs(draft, draft.ask(features), original, found, export),
         determinism=draft.determinism or (Determinism.NONE if export.decimals is None else Determinism.ROUNDED),
         native=draft.native,

@@ -60,9 +60,9 @@ def draft(estimator: Any, rows: Rows, export: Export) -> Draft:
             {answer: ("int64", ["n", *shape])},
             scores.constants,
         ),
-        feed=lambda features: {FEATURES: features.astype(scores.numpy_dtype)},
+        feed=lambda features: {FEATURES: scores.feed(features, export.scale)},
         ask=ask,
         advice=_ADVICE,
-        stored=frozenset({VALUE}),
+        stored=frozenset({VALUE, FEATURES} if scores.dtype == "int64" else {VALUE}),
         determinism=Determinism.EXACT,
     )

@@ -34,26 +34,24 @@ def build(estimator: Any, rows: Rows, export: Export) -> Scores | None:
     weights, bias = found
     unit = 10**export.scale
     largest = np.maximum(np.abs(rows.matrix().astype(np.float64)).max(axis=0), 1.0)
-    limits = np.rint(largest * _REACH * unit)
+    limits = np.rint(largest * _REACH * unit).astype(np.int64)
     places = _choose_places(weights, bias, limits, unit, export)
     integers = np.rint(weights * 10.0**places).astype(np.int64)
     steps: list[Step] = [
-        ("Mul", [FEATURES, "unit"], ["scaled"], {}),
-        ("Round", ["scaled"], ["whole"], {}),
-        ("Min", ["whole", "highest"], ["below"], {}),
-        ("Max", ["below", "lowest"], ["bounded"], {}),
-        ("Cast", ["bounded"], ["integers"], {"to": 7}),
-        ("MatMul", ["integers", "weights"], ["products"], {}),
+        ("Greater", [FEATURES, "highest"], ["is_above"], {}),  # Min and Max of int64 go wrong in ONNX Runtime 1.31
+        ("Where", ["is_above", "highest", FEATURES], ["below"], {}),
+        ("Less", ["below", "lowest"], ["is_below"], {}),
+        ("Where", ["is_below", "lowest", "below"], ["bounded"], {}),
+        ("MatMul", ["bounded", "weights"], ["products"], {}),
         ("Add", ["products", "bias"], [SCORES], {}),
     ]
     constants: dict[str, NDArray[Any]] = {
-        "unit": np.array(unit, np.float64),
         "highest": limits,
         "lowest": -limits,
         "weights": integers,
         "bias": np.rint(bias * 10.0**places * unit).astype(np.int64),
     }
-    return Scores(steps, constants, weights.shape[1], unit * 10**places, "double")
+    return Scores(steps, constants, weights.shape[1], unit * 10**places, "int64")
 
 
 def _choose_places(weights: NDArray[Any], bias: NDArray[Any], limits: NDArray[Any], unit: int, export: Export) -> int:

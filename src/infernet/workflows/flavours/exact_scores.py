@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infernet.protocol.fixed_point import to_stored
 from infernet.workflows.flavours.export import LABEL
 from infernet.workflows.graphs import Step
 
@@ -20,6 +21,7 @@ class Scores:
 
     Attributes:
         one: what stands for 1 in them.
+        dtype: of the features: `float`, or `int64` where they stay the integers as which they travel.
         threshold: from where the second of two classes wins.
     """
 
@@ -30,9 +32,9 @@ class Scores:
     dtype: str
     threshold: int = 0
 
-    @property
-    def numpy_dtype(self) -> str:
-        return {"float": "float32", "double": "float64"}[self.dtype]
+    def feed(self, features: NDArray[Any], scale: int) -> NDArray[Any]:
+        """Features as the graph takes them."""
+        return to_stored(features, scale) if self.dtype == "int64" else features.astype(np.float32)
 
     def finish(self, answer: str, classes: NDArray[Any] | None, output_scale: int) -> tuple[list[Step], list[Any]]:
         """The steps to the answer, and its shape beside the rows."""

@@ -50,7 +50,7 @@ class Draft:
         advice: the way out where the graph deviates.
         classes: what the labels 0, 1 … stand for, where they are not the classes themselves.
         names: of the classes, in the order of the probabilities' columns.
-        stored: integer outputs that are numbers with the export's decimal places.
+        stored: integer inputs and outputs that are numbers with the export's decimal places.
         determinism: where the graph itself decides it.
         files: what belongs beside the graph, as a tokenizer does.
     """

@@ -42,12 +42,12 @@ def quantise(features: NDArray[Any], scale: int, columns: Sequence[str] | None =
     return coarse
 
 
-def describe_inputs(session: Any, columns: tuple[str, ...], scale: int) -> tuple[TensorSpec, ...]:
+def describe_inputs(draft: Draft, session: Any, columns: tuple[str, ...], scale: int) -> tuple[TensorSpec, ...]:
     """What the features hold: `int256[]` in row-major order, a `Tensor` where that would leave the shape open."""
-    return tuple(_describe_input(node, columns, scale) for node in session.get_inputs())
+    return tuple(_describe_input(draft, node, columns, scale) for node in session.get_inputs())
 
 
-def _describe_input(node: Any, columns: tuple[str, ...], scale: int) -> TensorSpec:
+def _describe_input(draft: Draft, node: Any, columns: tuple[str, ...], scale: int) -> TensorSpec:
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     dtype, is_plain = read_element_type(node), shape.count(None) < 2
     return TensorSpec(
@@ -55,7 +55,7 @@ def _describe_input(node: Any, columns: tuple[str, ...], scale: int) -> TensorSp
         dtype=dtype,
         shape=shape,
         encoding="int256[]" if is_plain else "tensor",
-        scale=scale if is_plain and dtype.startswith("float") else 0,
+        scale=scale if is_plain and (dtype.startswith("float") or node.name in draft.stored) else 0,
         columns=columns if len(shape) == 2 and shape[1] == len(columns) else None,
     )
 
