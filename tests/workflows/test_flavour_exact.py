@@ -33,7 +33,7 @@ from infernet.workflows.flavours import Converted, Export, convert
 
 EXACT = Export(exact=True)
 ORDERLESS = {
-    "ArgMax", "Add", "Cast", "Div", "Gather", "Greater", "Less", "MatMul", "Mul", "Reshape", "Sign",
+    "ArgMax", "Add", "Cast", "Div", "Gather", "Greater", "Less", "MatMul", "Mul", "Reshape",
     "Where",
     "TreeEnsembleRegressor",
 }  # fmt: skip

@@ -38,7 +38,12 @@ def build(estimator: Any, rows: Rows, export: Export) -> Scores | None:
     places = _choose_places(weights, bias, limits, unit, export)
     integers = np.rint(weights * 10.0**places).astype(np.int64)
     steps: list[Step] = [
-        ("Greater", [FEATURES, "highest"], ["is_above"], {}),  # Min and Max of int64 go wrong in ONNX Runtime 1.31
+        (
+            "Greater",
+            [FEATURES, "highest"],
+            ["is_above"],
+            {},
+        ),  # Min, Max and Clip of int64 go wrong in ONNX Runtime 1.31
         ("Where", ["is_above", "highest", FEATURES], ["below"], {}),
         ("Less", ["below", "lowest"], ["is_below"], {}),
         ("Where", ["is_below", "lowest", "below"], ["bounded"], {}),

@@ -60,11 +60,13 @@ class Scores:
         """Rounded to the nearest, halves away from zero."""
         common = int(np.gcd(wanted, self.one))
         up, down = wanted // common, self.one // common
-        self.constants.update(up=np.array(up), down=np.array(down), half=np.array(down // 2))
+        half = down // 2
+        numbers = {"up": up, "down": down, "zero": 0, "half": half, "minus_half": -half}
+        self.constants.update({name: np.array(number, np.int64) for name, number in numbers.items()})
         return [
             ("Mul", [SCORES, "up"], ["raised"], {}),
-            ("Sign", ["raised"], ["sign"], {}),
-            ("Mul", ["sign", "half"], ["offset"], {}),
+            ("Less", ["raised", "zero"], ["is_negative"], {}),  # Sign of int64 goes wrong in ONNX Runtime 1.31
+            ("Where", ["is_negative", "minus_half", "half"], ["offset"], {}),
             ("Add", ["raised", "offset"], ["moved"], {}),
             ("Div", ["moved", "down"], [answer], {}),
         ]
