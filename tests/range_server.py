@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ class FileServer:
     """Attributes:
     breaks_after: bytes after which a connection breaks, None for never.
     knows_ranges: whether it honours them.
+    pause_s: after each ten bytes of a graph.
     endless: sends on and on after the end of each file.
     requests: path and first byte asked for, in order.
     """
@@ -24,6 +26,7 @@ class FileServer:
     breaks_after: int | None = None
     knows_ranges: bool = True
     endless: bool = False
+    pause_s: float = 0.0
     requests: list[tuple[str, int]] = field(default_factory=list)
 
 
@@ -55,6 +58,12 @@ def serve_folder(folder: Path) -> Iterator[FileServer]:
         def _send(self, body: bytes) -> None:
             self.close_connection = True
             try:
+                pause_s = state.pause_s if self.path.endswith(".onnx") else 0.0
+                if pause_s:
+                    for start in range(0, len(body), 10):
+                        self.wfile.write(body[start : start + 10])
+                        time.sleep(pause_s)
+                    return
                 self.wfile.write(body if state.breaks_after is None else body[: state.breaks_after])
                 while state.endless:
                     self.wfile.write(bytes(65536))

@@ -128,7 +128,7 @@ async def test_an_address_that_shows_something_else_is_refused_before_the_chain_
 async def test_nothing_is_on_the_chain_when_the_upload_breaks_and_the_same_command_goes_on(
     market: Market, model: StoredModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(place: Location, source: Path) -> None:
+    def fail(place: Location, source: Path, *report: object) -> None:
         raise RetryLater("storage.unreachable", "the line broke")
 
     monkeypatch.setattr(upload_module, "write", fail)

@@ -15,7 +15,7 @@ from infernet.models import download as download_module
 from infernet.models import upload as upload_module
 from infernet.models.cache import ModelCache
 from infernet.models.download import fetch_manifest
-from infernet.models.storage import Location, read_size, stream, write
+from infernet.models.storage import Location, Report, read_size, stream, write
 from infernet.models.store import verify_files
 from infernet.models.upload import PUBLICATION_FILE, upload_model
 from infernet.protocol.manifest import Manifest, compute_manifest_hash
@@ -122,11 +122,11 @@ def test_an_upload_that_broke_off_goes_on_where_it_stopped(
 ) -> None:
     written: list[str] = []
 
-    def write_and_note(location: Location, path: Path) -> None:
+    def write_and_note(location: Location, path: Path, *report: Report) -> None:
         written.append(location.name)
         if location.name == PUBLICATION_FILE and written.count(PUBLICATION_FILE) == 1:
             raise RetryLater("storage.unreachable", "the line broke")
-        write(location, path)
+        write(location, path, *report)
 
     monkeypatch.setattr(upload_module, "write", write_and_note)
     root = Location(str(tmp_path / "public"))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infernet.app.transfers import run_transfer
 from infernet.chain.model_registry import OnChainModels
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.models.cache import HeldModel, ModelCache
@@ -84,7 +85,8 @@ class ModelSources:
 
     async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
         """The model itself, in the cache. Raises as `ModelCache.fetch`."""
-        return await asyncio.to_thread(self.cache.fetch, found.folder, found.manifest_hash or None, progress)
+        digest = found.manifest_hash or None
+        return await run_transfer(lambda report: self.cache.fetch(found.folder, digest, report), progress)
 
     def _check_trusted(self, folder: Location, container: str) -> None:
         """Whoever publishes writes the URI: it must not make a node read its own machine."""

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from infernet.app.transfers import run_transfer
 from infernet.client import AsyncClient
 from infernet.errors import InvalidInput, JobRejected
 from infernet.models.download import MANIFEST_FILE, Progress, fetch_manifest
@@ -72,9 +73,8 @@ async def publish_model(
     manifest = model.manifest.model_copy(update={"name": str(name)})
     digest = bytes(compute_manifest_hash(manifest))
     owner = await _check_free(client, name, digest)  # before the upload, which can be long
-    folder = await asyncio.to_thread(
-        upload_model, manifest, model.folder, _make_absolute(offer.root), _describe(offer, name), progress
-    )
+    root, said = _make_absolute(offer.root), _describe(offer, name)
+    folder = await run_transfer(lambda report: upload_model(manifest, model.folder, root, said, report), progress)
     place = folder if not offer.public_url else Location(offer.public_url) / folder.name
     if offer.public_url:
         await asyncio.to_thread(fetch_manifest, place, digest.hex())  # seen as others will see it

@@ -135,6 +135,7 @@ def _append(place: Location, partial: Path, size_bytes: int, report: Callable[[i
         chunks = stream(place, arrived) if arrived < size_bytes or not size_bytes else iter(())
         for chunk in chunks:
             output.write(chunk[: size_bytes - arrived])
+            output.flush()
             arrived = min(size_bytes, arrived + len(chunk))
             report(arrived)
             if arrived == size_bytes:

@@ -37,7 +37,7 @@ def stream_http(
     with _open(url, asked, _PUBLIC if is_public_only else _ANY) as response:
         to_skip = 0 if response.status == http.HTTPStatus.PARTIAL_CONTENT else start
         try:
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := response.read1(CHUNK_BYTES):  # what is there, so that progress is seen
                 if len(chunk) > to_skip:
                     yield chunk[to_skip:]
                 to_skip = max(0, to_skip - len(chunk))

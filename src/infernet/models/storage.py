@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from infernet.errors import InvalidInput, NodeMisconfigured, RetryLater
 from infernet.models.http_storage import stream_http
 
 CHUNK_BYTES = 1 << 20
+Report: TypeAlias = "Callable[[int], None]"
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
 """Schemes that fsspec opens, by the package that each needs. Not all it knows: some lead back to this machine."""
 
@@ -101,15 +101,22 @@ def read_size(location: Location) -> int | None:
         return int(files.size(path)) if files.exists(path) else None
 
 
-def write(location: Location, source: Path) -> None:
-    """Put a file there, whole or not at all. Raises as `stream` and `check_writable`."""
+def write(location: Location, source: Path, report: Report = lambda _: None) -> None:
+    """Put a file there, whole or not at all.
+
+    Args:
+        report: told of each part's bytes; what it raises ends the writing.
+
+    Raises:
+        NodeMisconfigured, InvalidInput, RetryLater: as `stream` and `check_writable`; `storage.missing`.
+    """
     with _translated(location):
         if location.scheme == "file":
-            _replace_file(location.local_path, source)
+            _replace_file(location.local_path, source, report)
             return
         files, path = _open_fsspec(location)
         try:
-            files.put_file(str(source), path)
+            files.put_file(str(source), path, callback=_build_callback(report))
         except FileNotFoundError as error:
             message = f"{location.uri} cannot be written: {_first_line(error)}"
             raise NodeMisconfigured("storage.missing", message) from error
@@ -160,12 +167,24 @@ def check_scheme(location: Location) -> None:
         )
 
 
-def _replace_file(target: Path, source: Path) -> None:
+def _build_callback(report: Report) -> Any:
+    from fsspec.callbacks import Callback  # noqa: PLC0415  (as above)
+
+    class Told(Callback):  # type: ignore[misc]
+        def relative_update(self, inc: int = 1) -> None:
+            report(inc)
+
+    return Told()
+
+
+def _replace_file(target: Path, source: Path, report: Report) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream, source.open("rb") as content:
-            shutil.copyfileobj(content, stream)
+            while chunk := content.read(CHUNK_BYTES):
+                stream.write(chunk)
+                report(len(chunk))
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)  # a web server may be meant to read it

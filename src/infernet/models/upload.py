@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infernet.errors import NodeMisconfigured
 from infernet.models.download import MANIFEST_FILE, Progress, check_safe, find_file
-from infernet.models.storage import Location, check_writable, read_size, stream, write
+from infernet.models.storage import Location, Report, check_writable, read_size, stream, write
 from infernet.models.store import verify_files
 from infernet.protocol.manifest import Manifest, compute_manifest_hash, encode_manifest
 
@@ -32,27 +32,33 @@ def upload_model(
     verify_files(manifest, folder)
     target = root / compute_manifest_hash(manifest).hex()
     total, done = 2 * sum(file.size_bytes for file in manifest.files), 0
-    report = progress or (lambda _, __: None)
+
+    def report(size_bytes: int) -> None:
+        nonlocal done
+        done += size_bytes
+        if progress is not None:
+            progress(min(done, total), total)
+
     for file in manifest.files:
         place = find_file(file, target)
-        if read_size(place) != file.size_bytes:
-            write(place, folder / file.path)
-        done += file.size_bytes
-        report(done, total)
+        if read_size(place) == file.size_bytes:
+            report(file.size_bytes)
+        else:
+            write(place, folder / file.path, report)
+    done = total // 2
     for file in manifest.files:
-        _verify(find_file(file, target), file.sha256)
-        done += file.size_bytes
-        report(done, total)
+        _verify(find_file(file, target), file.sha256, report)
     _write_bytes(target / PUBLICATION_FILE, publication)
     _write_bytes(target / MANIFEST_FILE, encode_manifest(manifest))
-    _verify(target / MANIFEST_FILE, compute_manifest_hash(manifest).hex())
+    _verify(target / MANIFEST_FILE, compute_manifest_hash(manifest).hex(), lambda _: None)
     return target
 
 
-def _verify(place: Location, sha256: str) -> None:
+def _verify(place: Location, sha256: str, report: Report) -> None:
     digest = hashlib.sha256()
     for chunk in stream(place):
         digest.update(chunk)
+        report(len(chunk))
     if digest.hexdigest() != sha256:
         raise NodeMisconfigured(
             "storage.not_verified",
