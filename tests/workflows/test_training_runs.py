@@ -232,7 +232,6 @@ def test_ctrl_c_in_a_training_without_steps_gives_it_up(tracker: Tracker, regist
 KILLED = """
 import os, signal, sys
 sys.path[:0] = [{samples!r}]
-from mlflow_stores import copy_store, register
 from sample_workflows import Digits
 from infernet.workflows import run_training
 from infernet.workflows.registry import Registry
@@ -252,7 +251,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_done(
 ) -> None:
     code = KILLED.format(samples=str(SAMPLES), uri=tracker.uri, method=method)
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
-    assert done.returncode == -signal.SIGKILL
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
     killed = read_run(tracker, "digits")
     assert killed.info.status == "RUNNING"
     assert len(registry.list_versions("digits")) == versions
