@@ -21,6 +21,7 @@ from infernet.settings import (
     ChainSettings,
     ContainerSettings,
     JournalSettings,
+    MlflowSettings,
     ModelSettings,
     PolicySettings,
     Settings,
@@ -93,6 +94,7 @@ async def start_network(
     poll_interval_s: float | None = None,
     turn_window_s: int = 0,
     chain_kind: type[ChildChain] = EmbeddedChain,
+    mlflow: MlflowSettings | None = None,
 ) -> AsyncIterator[LocalNetwork]:
     """A network that runs until the end of the `async with`, and leaves nothing behind.
 
@@ -105,6 +107,7 @@ async def start_network(
         poll_interval_s: pause between two looks at the chain; a tenth of the block time by default.
         turn_window_s: seconds over which the nodes spread their answers.
         chain_kind: the program behind the chain.
+        mlflow: the registry of nodes that train.
     """
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="infernet-"))
@@ -117,6 +120,7 @@ async def start_network(
         await stack.enter_async_context(client)
         settings = Settings(
             models=ModelSettings(store=model_store),
+            mlflow=mlflow or MlflowSettings(),
             api=ApiSettings(port=api_port),
             policy=PolicySettings(turn_window_s=turn_window_s),
             chains=(
