@@ -28,6 +28,7 @@ from infernet.types import SubscriptionKey
 
 pytestmark = pytest.mark.chain
 ALIAS = "acme/largest@champion"
+RUN = "5d82ea03c9c04f0aa1617ddc53b87516"
 TIE = encode_int256s([5, 5, 5])
 
 CONFIG = """
@@ -63,7 +64,7 @@ class Market:
         folder = self.folder / f"model-{favourite}"
         write_model(folder, f"local/largest:{favourite}", favourite=favourite)
         model = ModelCache(self.folder / "mine").store.add(folder)
-        offer = Offer(name="acme/largest", root=Location(str(self.folder / "public")), alias="champion")
+        offer = Offer(name="acme/largest", root=Location(str(self.folder / "public")), alias="champion", run_id=RUN)
         return await publish_model(self.creator, model, offer)
 
     async def ask(self) -> tuple[SubscriptionKey, int]:
@@ -117,11 +118,14 @@ async def test_a_node_answers_by_the_version_that_the_alias_stands_for(
                 "container": ALIAS,
                 "version": published.container,
                 "manifestHash": published.manifest_hash.hex(),
-                "run": None,
+                "run": RUN,
             }
         ]
         assert run_command_line(command) == 0
-        assert f"by {published.container}, manifest {published.manifest_hash.hex()}" in capsys.readouterr().out
+        assert (
+            f"by {published.container}, manifest {published.manifest_hash.hex()}, MLflow run {RUN}"
+            in capsys.readouterr().out
+        )
 
 
 async def test_a_subscription_that_nobody_knows_is_one_line(market: Market, capsys: pytest.CaptureFixture[str]) -> None:

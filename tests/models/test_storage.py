@@ -14,10 +14,10 @@ from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, Retr
 from infernet.models import download as download_module
 from infernet.models import upload as upload_module
 from infernet.models.cache import ModelCache
-from infernet.models.download import fetch_manifest
+from infernet.models.download import PUBLICATION_FILE, fetch_manifest, fetch_publication_run
 from infernet.models.storage import Location, Report, read_size, stream, write
 from infernet.models.store import verify_files
-from infernet.models.upload import PUBLICATION_FILE, upload_model
+from infernet.models.upload import upload_model
 from infernet.protocol.manifest import Manifest, compute_manifest_hash
 
 PUBLICATION = b'{"run": "abc"}'
@@ -147,6 +147,22 @@ def test_storage_that_gives_back_something_else_is_found_out(tmp_path: Path, man
         upload_model(manifest, source, Location(str(tmp_path / "public")), PUBLICATION)
     assert caught.value.code == "storage.not_verified"
     assert not (tmp_path / "public" / compute_manifest_hash(manifest).hex() / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "run"),
+    [
+        (b'{"mlflow_run": "5d82ea03c9c04f0aa1617ddc53b87516"}', "5d82ea03c9c04f0aa1617ddc53b87516"),
+        (b'{"mlflow_run": "look at http://elsewhere"}', ""),
+        (b'{"mlflow_run": 7}', ""),
+        (b"[]", ""),
+        (b"\xff", ""),
+    ],
+)
+def test_what_a_publisher_says_of_the_run_is_taken_where_it_is_one(tmp_path: Path, content: bytes, run: str) -> None:
+    assert fetch_publication_run(Location(str(tmp_path))) == ""
+    (tmp_path / PUBLICATION_FILE).write_bytes(content)
+    assert fetch_publication_run(Location(str(tmp_path))) == run
 
 
 def test_a_web_server_is_read_only(source: Path, manifest: Manifest) -> None:

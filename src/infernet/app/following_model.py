@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -251,8 +252,11 @@ class FollowingModel:
             "folder": found.folder.uri,
             "hash": found.manifest_hash,
         }
-        self._place().parent.mkdir(parents=True, exist_ok=True)
-        self._place().write_text(json.dumps(fields), encoding="utf-8")
+        place = self._place()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(fields), encoding="utf-8")
+        temporary.replace(place)
 
     def _recall(self) -> Found | None:
         try:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from infernet.app.transfers import run_transfer
 from infernet.chain.model_registry import OnChainModels
-from infernet.errors import InvalidInput, NodeMisconfigured
+from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured
 from infernet.models.cache import HeldModel, ModelCache
-from infernet.models.download import MANIFEST_FILE, Progress
+from infernet.models.download import MANIFEST_FILE, Progress, fetch_publication_run
 from infernet.models.mlflow_registry import RegisteredVersion, find_registered, parse_reference
 from infernet.models.storage import Location, check_scheme
 from infernet.protocol.model_names import parse_published_name
@@ -23,13 +23,14 @@ class Found:
 
     Attributes:
         version: in the words of where it was found: `wine version 3`, `acme/wine:3`.
-        run_id: of the MLflow run that made it, empty where none is known.
+        run_id: of the MLflow run that made it, empty where none is known; of a published version as its publisher
+            says.
         folder: where its files lie.
         manifest_hash: 64 hex digits, empty where only the files tell.
     """
 
     version: str
-    run_id: str
+    run_id: str = field(compare=False)
     folder: Location = field(compare=False)
     manifest_hash: str = ""
 
@@ -58,6 +59,7 @@ class ModelSources:
         self._chain_models = chain_models
         self._trusted_roots = tuple(trusted_roots)
         self._private_addresses = private_addresses
+        self._runs: dict[str, str] = {}
 
     async def resolve(self, reference: str) -> Found:
         """What a reference stands for now: `models:/name@alias`, `models:/name/3`, `namespace/name@alias`,
@@ -81,12 +83,21 @@ class ModelSources:
         publication = await self._chain_models.fetch_publication(reference)
         folder = _find_folder(Location(publication.uri, is_foreign=not self._private_addresses)).folder
         self._check_trusted(folder, publication.container)
-        return Found(publication.container, "", folder, publication.manifest_hash.hex())
+        run_id = await self._find_run(publication.container, folder)
+        return Found(publication.container, run_id, folder, publication.manifest_hash.hex())
 
     async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
         """The model itself, in the cache. Raises as `ModelCache.fetch`."""
         digest = found.manifest_hash or None
         return await run_transfer(lambda report: self.cache.fetch(found.folder, digest, report), progress)
+
+    async def _find_run(self, container: str, folder: Location) -> str:
+        if container not in self._runs:
+            try:
+                self._runs[container] = await asyncio.to_thread(fetch_publication_run, folder)
+            except InfernetError:  # it is looked for again the next time
+                return ""
+        return self._runs[container]
 
     def _check_trusted(self, folder: Location, container: str) -> None:
         """Whoever publishes writes the URI: it must not make a node read its own machine."""

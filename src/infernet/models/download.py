@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from infernet.protocol.manifest import Flavour, Manifest, ManifestFile, compute_
 T = TypeVar("T")
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
+PUBLICATION_FILE = "publication.json"
+"""Beside the manifest, what its publisher says of it (the run, the time): not part of what the hash covers."""
+_RUN = re.compile(r"[0-9a-f]{32}")
 SAFE_SUFFIXES = frozenset({".onnx", ".data", ".safetensors", ".gguf", ".json", ".txt"})
 """What a fetched model may consist of: formats of numbers and words, which cannot run code when they are loaded."""
 ATTEMPTS = 5
@@ -55,6 +59,19 @@ def fetch_manifest(folder: Location, expected_hash: str | None = None) -> Manife
         )
     check_safe(manifest)
     return manifest
+
+
+def fetch_publication_run(folder: Location) -> str:
+    """The MLflow run that a publisher names beside the manifest, no part of what its hash covers; empty without one.
+
+    Raises:
+        InfernetError: as `stream`.
+    """
+    try:
+        run = json.loads(_read_small(folder / PUBLICATION_FILE)).get("mlflow_run")
+    except (FileNotFoundError, ValueError, AttributeError):
+        return ""
+    return run if isinstance(run, str) and _RUN.fullmatch(run) else ""
 
 
 def check_safe(manifest: Manifest) -> None:

@@ -7,13 +7,10 @@ import tempfile
 from pathlib import Path
 
 from infernet.errors import NodeMisconfigured
-from infernet.models.download import MANIFEST_FILE, Progress, check_safe, find_file
+from infernet.models.download import MANIFEST_FILE, PUBLICATION_FILE, Progress, check_safe, find_file
 from infernet.models.storage import Location, Report, check_writable, read_size, stream, write
 from infernet.models.store import verify_files
 from infernet.protocol.manifest import Manifest, compute_manifest_hash, encode_manifest
-
-PUBLICATION_FILE = "publication.json"
-"""Beside the manifest, what its publisher says of it (the run, the time): not part of what the hash covers."""
 
 
 def upload_model(
