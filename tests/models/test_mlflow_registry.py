@@ -17,8 +17,6 @@ from infernet.models.cache import ModelCache
 from infernet.models.mlflow_registry import ModelReference, SqliteRegistry, open_registry, parse_reference
 from infernet.workflows.tracker import Tracker, open_tracker
 
-pytest.importorskip("mlflow")
-
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:

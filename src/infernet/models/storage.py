@@ -20,7 +20,7 @@ from infernet.models.http_storage import stream_http
 
 CHUNK_BYTES = 1 << 20
 Report: TypeAlias = "Callable[[int], None]"
-_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
+_PACKAGES = {"s3": "'infernet[s3]'", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
 """Schemes that fsspec opens, by the package that each needs. Not all it knows: some lead back to this machine."""
 
 
