@@ -15,7 +15,7 @@ from infernet.app.trained import TrainingContainer
 from infernet.errors import JobRejected, NodeMisconfigured
 from infernet.models import ModelStore
 from infernet.ports import Container
-from infernet.protocol.abi_codec import decode_abi
+from infernet.protocol.abi_codec import decode_abi, encode_abi
 from infernet.protocol.int256 import decode_int256s
 from infernet.protocol.model_codec import encode_features
 from infernet.settings import ContainerSettings
@@ -30,17 +30,24 @@ Start = Callable[..., Awaitable[TrainingContainer]]
 
 
 @pytest.fixture
-def store_uri(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> str:
-    return copy_store(tmp_path_factory.getbasetemp().parent, tmp_path)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.getbasetemp().parent
 
 
 @pytest.fixture
-async def start(store_uri: str, tmp_path: Path) -> AsyncIterator[Start]:
+def store_uri(shared: Path, tmp_path: Path) -> str:
+    return copy_store(shared, tmp_path)
+
+
+@pytest.fixture
+async def start(store_uri: str, shared: Path, tmp_path: Path) -> AsyncIterator[Start]:
     started = []
 
-    async def build(**settings: object) -> TrainingContainer:
+    async def build(folder: Path = tmp_path, **settings: object) -> TrainingContainer:
+        """Of another node where it is told another folder."""
         kept = {"id": "train-iris", "kind": "training", "workflow": WORKFLOW, **settings}
-        container = TrainingContainer(ContainerSettings(**kept), tmp_path / "models", store_uri)
+        uri = store_uri if folder == tmp_path else copy_store(shared, folder)
+        container = TrainingContainer(ContainerSettings(**kept), folder / "models", uri)
         started.append(container)
         await container.start()
         return container
@@ -79,6 +86,10 @@ async def test_the_output_names_a_version_that_is_registered_and_served(
     again = decode_abi(OUTPUT_ABI, await container.run(ask(seed=3, params={"depth": 3})))
     assert again == (name, manifest_hash, metric)
     assert len(registry.list_versions("iris")) == 1, "the same training registers once"
+
+    (tmp_path / "elsewhere").mkdir()
+    second = await start(tmp_path / "elsewhere")
+    assert await second.run(ask(seed=3, params={"depth": 3})) == encode_abi(OUTPUT_ABI, again), "a second node agrees"
 
     other = TrainingContainer(
         ContainerSettings(id="train-iris", kind="training", workflow=WORKFLOW), tmp_path / "models", store_uri

@@ -15,10 +15,9 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_err
 
 from infernet.errors import JobRejected, NodeMisconfigured, RetryLater
 from infernet.models import build_onnx_manifest
-from infernet.models.public_http import is_public
 from infernet.protocol.abi_codec import decode_abi, encode_abi
 from infernet.protocol.manifest import Manifest, TensorSpec, compute_manifest_hash, encode_manifest
-from infernet.workflows.exact_scores import AMOUNT_SCORES, CLASS_SCORES, SCALE, parse_amount, scale_share
+from infernet.workflows.integer_scores import AMOUNT_SCORES, CLASS_SCORES, SCALE, parse_amount, scale_share
 from infernet.workflows.scoring import FEATURES_ABI, WORST, load_scoring
 
 Build = Callable[..., Path]
@@ -281,11 +280,3 @@ def unused_tcp_url() -> str:
 def test_an_unknown_metric_stops_the_node_at_the_start(tmp_path: Path, test_set: Path) -> None:
     with pytest.raises(NodeMisconfigured, match="'auc' is no metric"):
         Asking(tmp_path, test_set, metric="auc")
-
-
-def test_private_addresses_are_told_from_public_ones() -> None:
-    public = ("8.8.8.8", "2600::1")
-    private = ("127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1",
-               "fc00::1", "::ffff:127.0.0.1", "2002:7f00:1::", "100.64.0.1")  # fmt: skip
-    assert all(map(is_public, public))
-    assert not any(map(is_public, private))

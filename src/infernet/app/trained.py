@@ -16,6 +16,7 @@ from infernet.models.store import ModelStore
 from infernet.ports import Container
 from infernet.protocol.abi_codec import decode_abi
 from infernet.settings import ContainerSettings
+from infernet.types import ModelUse
 
 _ENTRY = "infernet.workflows.training_requests:load_training"
 _OUTPUT_ABI = ("string", "bytes32", "int256")
@@ -91,6 +92,9 @@ class _Version:
     async def start(self) -> None: ...
 
     async def run(self, features: bytes) -> bytes:
+        return (await self.run_traced(features))[0]
+
+    async def run_traced(self, features: bytes) -> tuple[bytes, ModelUse]:
         return await self._loaded.run(self.id, features)
 
     async def stop(self) -> None: ...
@@ -105,10 +109,10 @@ class _Loaded:
         self._runs: Counter[str] = Counter()
         self._loading = asyncio.Lock()
 
-    async def run(self, name: str, features: bytes) -> bytes:
+    async def run(self, name: str, features: bytes) -> tuple[bytes, ModelUse]:
         self._runs[name] += 1
         try:
-            return await (await self._take(name)).run(features)
+            return await (await self._take(name)).run_traced(features)
         finally:
             self._runs[name] -= 1
 

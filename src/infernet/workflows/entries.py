@@ -36,15 +36,22 @@ class InvalidEntry(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where strangers may send this node: the web, and folders of this machine that its operator has named."""
+    """Where strangers may send this node: the web, and folders of this machine that its operator has named.
+
+    Attributes:
+        private_addresses: the web is also what stands in this machine's own networks.
+    """
 
     folders: tuple[Path, ...] = ()
+    private_addresses: bool = False
 
-    def allow(self, place: Location) -> bool:
+    def locate(self, uri: str) -> Location | None:
+        """None for where they may not send it."""
+        place = Location(uri, is_foreign=not self.private_addresses)
         if place.scheme != "file":
-            return place.is_http
+            return place if place.is_http else None
         path = place.local_path.resolve()
-        return any(path.is_relative_to(folder.resolve()) for folder in self.folders)
+        return place if any(path.is_relative_to(folder.resolve()) for folder in self.folders) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,19 +102,19 @@ def fetch_entry(uri: str, manifest_hash: str, max_bytes: int, places: Places) ->
     Raises:
         InvalidEntry: what is wrong with it, the same for whoever fetches it.
         RetryLater: it cannot be reached.
-        NodeMisconfigured: what this machine lacks.
+        NodeMisconfigured: what this machine lacks; `storage.private_address`.
     """
     try:
-        return _fetch(Location(uri), manifest_hash, max_bytes, places)
+        return _fetch(places.locate(uri), manifest_hash, max_bytes)
     except (InvalidInput, NodeMisconfigured) as error:
         if isinstance(error, NodeMisconfigured) and error.code not in _FAULTS:
             raise
         raise InvalidEntry(error.message) from error
 
 
-def _fetch(place: Location, manifest_hash: str, max_bytes: int, places: Places) -> Entry:
-    if not places.allow(place):
-        raise InvalidEntry(f"{place.uri} is no place that this node fetches from")
+def _fetch(place: Location | None, manifest_hash: str, max_bytes: int) -> Entry:
+    if place is None:
+        raise InvalidEntry("it lies where this node does not fetch from")
     folder = place.parent if place.name == MANIFEST_FILE else place
     manifest = fetch_manifest(folder, manifest_hash)
     file = find_graph(manifest)

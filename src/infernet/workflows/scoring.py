@@ -19,12 +19,11 @@ import structlog
 from numpy.typing import NDArray
 
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured
-from infernet.models.public_http import refuse_private_addresses
-from infernet.models.storage import Location, stream
+from infernet.models.storage import stream
 from infernet.protocol.abi_codec import decode_abi, encode_abi
 from infernet.protocol.manifest import TensorSpec
 from infernet.workflows.entries import Entry, InvalidEntry, Places, fetch_entry
-from infernet.workflows.exact_scores import AMOUNT_SCORES, CLASS_SCORES, parse_amount, scale_share
+from infernet.workflows.integer_scores import AMOUNT_SCORES, CLASS_SCORES, parse_amount, scale_share
 from infernet.workflows.test_sets import TestSet, parse_test_set
 from infernet.workflows.training_requests import limit_memory
 
@@ -80,13 +79,14 @@ class Judge:
 
     def _fetch_test_set(self, digest: bytes, uri: str) -> TestSet:
         if digest not in self._test_sets:
-            test_set = parse_test_set(self._download(digest, Location(uri)), self.column, self.max_rows)
+            test_set = parse_test_set(self._download(digest, uri), self.column, self.max_rows)
             self._test_sets = {digest: test_set}
         return self._test_sets[digest]
 
-    def _download(self, digest: bytes, place: Location) -> bytes:
-        if not self.places.allow(place):
-            raise JobRejected("test_set.refused", f"{place.uri} is no place that this node fetches from")
+    def _download(self, digest: bytes, uri: str) -> bytes:
+        place = self.places.locate(uri)
+        if place is None:
+            raise JobRejected("test_set.refused", f"{uri} is no place that this node fetches from")
         content = bytearray()
         try:
             for chunk in stream(place):
@@ -94,9 +94,9 @@ class Judge:
                 if len(content) > self.max_bytes:
                     raise JobRejected("test_set.refused", f"the test set has more than {self.max_bytes} bytes")
         except FileNotFoundError:
-            raise JobRejected("test_set.refused", f"there is no test set at {place.uri}") from None
+            raise JobRejected("test_set.refused", f"there is no test set at {uri}") from None
         if hashlib.sha256(content).digest() != digest:
-            raise JobRejected("test_set.refused", f"{place.uri} has not the hash that the features name")
+            raise JobRejected("test_set.refused", f"{uri} has not the hash that the features name")
         return bytes(content)
 
 
@@ -110,7 +110,7 @@ def load_scoring(
     max_bytes: int,
     memory_bytes: int | None,
 ) -> Callable[[bytes], bytes]:
-    """What turns an entry and a test set into a score, in a process that does nothing else.
+    """What turns an entry and a test set into a score, in a worker.
 
     Raises:
         NodeMisconfigured: `evaluation.metric`.
@@ -119,9 +119,7 @@ def load_scoring(
     if metric not in (*CLASS_SCORES, *AMOUNT_SCORES):
         known = ", ".join((*CLASS_SCORES, *AMOUNT_SCORES))
         raise NodeMisconfigured("evaluation.metric", f"{metric!r} is no metric of an evaluation: choose one of {known}")
-    if not private_addresses:
-        refuse_private_addresses()
-    places = Places(tuple(Path(folder) for folder in folders))
+    places = Places(tuple(Path(folder) for folder in folders), private_addresses)
     judge = Judge(column, metric, decimals, places, max_rows, max_bytes)
 
     def run(features: bytes) -> bytes:
