@@ -17,8 +17,6 @@ from infernet.workflows.search import predict
 from infernet.workflows.split import Split
 from infernet.workflows.workflow import TrainingWorkflow, call_train
 
-_QUICK_S = 1.0
-"""A training that is over sooner is repeated on parts of the rows for a learning curve."""
 _PARTS = (0.25, 0.5, 0.75)
 _FEWEST_ROWS = 20
 
@@ -30,6 +28,7 @@ class Evaluation:
     Attributes:
         predicted: the graph's answers for the held-out rows.
         history: what the training reported of itself.
+        is_quick: it may be repeated on parts of the rows for a learning curve.
     """
 
     workflow: TrainingWorkflow
@@ -41,7 +40,7 @@ class Evaluation:
     model: Model
     predicted: NDArray[Any]
     history: Mapping[str, Sequence[tuple[int, float]]]
-    took_s: float
+    is_quick: bool
 
     def draw(self) -> dict[str, Any]:
         """Figures by name."""
@@ -59,7 +58,7 @@ class Evaluation:
             figures["forecast"] = plots.plot_forecast(truth, self.predicted)
         if self.history:
             figures["learning_curve"] = plots.plot_learning(self.history, "step")
-        elif self.took_s < _QUICK_S:
+        elif self.is_quick:
             figures["learning_curve"] = plots.plot_learning(self._learn_on_parts(), "rows to learn from")
         return figures
 

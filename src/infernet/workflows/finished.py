@@ -31,6 +31,9 @@ from infernet.workflows.registry import (
 from infernet.workflows.runs import Run
 from infernet.workflows.workflow import TrainingWorkflow, compute_code_hash
 
+_QUICK_S = 1.0
+"""Of trainings that are over sooner there are learning curves."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedVersion:
@@ -92,7 +95,7 @@ class Finished:
             model,
             predicted,
             self.progress.history,
-            self.took_s,
+            self.took_s < _QUICK_S and self.progress.ended_at is None,
         )
         figures = evaluation.draw()
         self.run.log_files("plots", {f"{name}.png": encode_png(figure) for name, figure in figures.items()})

@@ -28,9 +28,10 @@ def plot_confusion(truth: NDArray[Any], predicted: NDArray[Any], classes: Sequen
     labels = np.union1d(truth, predicted)
     counts = np.array([[int(((truth == a) & (predicted == b)).sum()) for b in labels] for a in labels])
     names = [classes[int(label)] if classes else str(label) for label in labels]
-    figure, axes = _draw("Confusion on held-out rows", "predicted", "true")
+    longest = max(map(len, names))
+    figure, axes = _draw("Confusion on held-out rows", "predicted", "true", room=min(0.12 + longest / 80, 0.35))
     axes.imshow(counts, cmap="Blues")
-    axes.set_xticks(range(len(labels)), names, rotation=90 if max(map(len, names)) > 3 else 0)
+    axes.set_xticks(range(len(labels)), names, rotation=90 if longest > 3 else 0)
     axes.set_yticks(range(len(labels)), names)
     if len(labels) <= _MOST_CLASSES:
         for row, column in np.ndindex(*counts.shape):
@@ -92,7 +93,7 @@ def compute_importances(model: Model, rows: Rows, metric: Metric, seed: int) -> 
 def plot_importances(importances: Mapping[str, float], metric: Metric) -> Any:
     """The features that count most."""
     shown = list(importances.items())[:_MOST_BARS][::-1]
-    figure, axes = _draw("Feature importance on held-out rows", f"{metric.name} lost when shuffled", "")
+    figure, axes = _draw("Feature importance on held-out rows", f"{metric.name} lost when shuffled", "", room=0.35)
     axes.barh([name for name, _ in shown], [loss for _, loss in shown])
     return figure
 
@@ -113,12 +114,14 @@ def encode_png(figure: Any) -> bytes:
     return stream.getvalue()
 
 
-def _draw(title: str, x: str, y: str) -> tuple[Any, Any]:
+def _draw(title: str, x: str, y: str, *, room: float = 0.12) -> tuple[Any, Any]:
+    """A figure with one pair of axes, and some of its width and height left for their labels."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415  (an extra; without pyplot there is no global state)
     except ModuleNotFoundError as error:
         raise build_missing(error) from None
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    figure = Figure(figsize=(6, 4.5))  # matplotlib's own layouts draw everything twice
+    figure.subplots_adjust(left=room, bottom=min(room, 0.25), right=0.97, top=0.92)
     axes = figure.subplots()
     axes.set(title=title, xlabel=x, ylabel=y)
     return figure, axes
