@@ -43,7 +43,7 @@ def compute_row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
 def compute_set_hash(frame: pd.DataFrame) -> str:
     """Of the rows as a set that may hold one several times: the order of rows and columns does not matter."""
     ordered = frame[sorted(frame.columns, key=str)]
-    return compute_table_hash(ordered.iloc[np.lexsort([_read_words(ordered[name]) for name in ordered.columns])])
+    return compute_table_hash(ordered.iloc[np.argsort(compute_row_hashes(ordered), kind="stable")])
 
 
 def _read_column(column: pd.Series[Any]) -> tuple[str, NDArray[Any]]:
