@@ -25,6 +25,7 @@ from infernet.protocol.manifest import TensorSpec
 from infernet.workflows.entries import Entry, InvalidEntry, Places, fetch_entry
 from infernet.workflows.integer_scores import AMOUNT_SCORES, CLASS_SCORES, parse_amount, scale_share
 from infernet.workflows.test_sets import TestSet, parse_test_set
+from infernet.workflows.tracker import needing_extra
 from infernet.workflows.training_requests import limit_memory
 
 FEATURES_ABI = ("bytes32", "string", "bytes32", "string")
@@ -113,9 +114,11 @@ def load_scoring(
     """What turns an entry and a test set into a score, in a worker.
 
     Raises:
-        NodeMisconfigured: `evaluation.metric`.
+        NodeMisconfigured: `evaluation.metric`, `workflows.not_installed`.
     """
     limit_memory(memory_bytes)
+    with needing_extra():
+        import onnx  # noqa: F401, PLC0415  (what is missing is said when the node starts)
     if metric not in (*CLASS_SCORES, *AMOUNT_SCORES):
         known = ", ".join((*CLASS_SCORES, *AMOUNT_SCORES))
         raise NodeMisconfigured("evaluation.metric", f"{metric!r} is no metric of an evaluation: choose one of {known}")
