@@ -126,7 +126,7 @@ contract LeaderboardTest is Base {
         _assertEmpty();
     }
 
-    function test_ALateEvaluationIsNotWaitedFor() public {
+    function test_WhereNoEntryIsScoredThePrizeIsTheEntrants() public {
         uint256 anna = _enter(ANNA, GOOD);
         _reveal();
         vm.expectRevert(abi.encodeWithSelector(Leaderboard.EvaluationsMissing.selector, 1, 0));
@@ -136,9 +136,24 @@ contract LeaderboardTest is Base {
         board.evaluate(taskId, anna);
         board.finish(taskId);
         board.refund(taskId, anna);
-        _payOut(ANNA, COST);
-        _payOut(SPONSOR, PRIZE);
+        board.refund(taskId, anna); // takes nothing more
+        _payOut(ANNA, PRIZE + COST);
         _assertEmpty();
+    }
+
+    function test_ALateEvaluationIsNotWaitedFor() public {
+        uint256 anna = _submit(ANNA, GOOD);
+        uint256 bert = _submit(BERT, BETTER);
+        vm.warp(START + 101);
+        _open(ANNA, anna, GOOD);
+        _open(BERT, bert, BETTER);
+        _reveal();
+        _evaluate(anna, 60);
+        vm.warp(START + 1_001);
+        board.finish(taskId);
+        board.refund(taskId, bert);
+        _payOut(ANNA, PRIZE);
+        _payOut(BERT, COST);
     }
 
     // --- Evaluations that come to nothing
@@ -300,11 +315,13 @@ contract LeaderboardTest is Base {
         vm.warp(START + 1_001);
         board.finish(taskId);
         board.refund(taskId, bert);
+        board.refund(taskId, anna);
+        _payOut(BERT, PRIZE / 2); // nothing of hers
+        _payOut(ANNA, PRIZE / 2 + COST);
         vm.expectRevert(abi.encodeWithSelector(Leaderboard.NothingOwed.selector, BERT));
         vm.prank(BERT);
         board.withdraw();
-        board.refund(taskId, anna);
-        _payOut(ANNA, COST);
+        _assertEmpty();
     }
 
     function test_Attack_TheSponsorBlocksThePromotion() public {

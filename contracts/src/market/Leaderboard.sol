@@ -14,7 +14,8 @@ import {Subscription} from "../Subscription.sol";
 /// (the model's files are public from then on), reveal the test set (nobody can train on it), evaluate, finish.
 ///
 /// What is trusted: the sponsor, not to hand the test set to a friend beforehand, which no contract can see; and k of the
-/// n nodes of each evaluation (see `QuorumConsumer`): who enters accepts the evaluator that the task names. A sponsor who does not reveal loses the prize to the entrants.
+/// n nodes of each evaluation (see `QuorumConsumer`): who enters accepts the evaluator that the task names. A sponsor who does not reveal, or reveals what no node can
+/// read, loses the prize to the entrants.
 ///
 /// An entrant pays the evaluation of the entry, so a crowd of entries costs the sponsor nothing, and what an evaluation
 /// did not use comes back. No function walks over the entries.
@@ -56,6 +57,8 @@ contract Leaderboard is QuorumConsumer {
         /// Of those, how many have a score.
         uint32 scored;
         bool isFinished;
+        /// The prize went to the entrants: `prize` is what each of them gets.
+        bool isShared;
         /// In wei.
         uint256 prize;
         /// Zero until it is revealed.
@@ -91,7 +94,7 @@ contract Leaderboard is QuorumConsumer {
     event Scored(uint256 indexed taskId, uint256 indexed entry, int256 score);
     /// @notice The prize is the author's. `isPromoted`: the alias points to the winner.
     event Finished(uint256 indexed taskId, uint256 indexed entry, address author, int256 score, bool isPromoted);
-    /// @notice The test set was not revealed: the prize is the entrants', in equal parts.
+    /// @notice The test set was not revealed, or no entry has a score: the prize is the entrants', in equal parts.
     event Abandoned(uint256 indexed taskId, uint256 entries, uint256 share);
 
     error InvalidTask(string what);
@@ -247,6 +250,7 @@ contract Leaderboard is QuorumConsumer {
     }
 
     /// @notice Pays the winner and moves the alias. Once all opened entries have a score, or the time is over. Anyone may.
+    /// Where no entry has a score, as of a test set that nobody can read, the prize is the entrants'.
     function finish(uint256 taskId) external {
         // Check
         Task storage t = _task(taskId);
@@ -254,6 +258,7 @@ contract Leaderboard is QuorumConsumer {
         if (s.isFinished) revert IsFinished();
         if (s.testSetHash == 0) revert NotRevealed();
         if (s.scored < s.opened && block.timestamp <= t.endBy) revert EvaluationsMissing(s.opened, s.scored);
+        if (s.scored == 0 && s.opened != 0) return _share(taskId, t, s);
 
         // Effect
         s.isFinished = true;
@@ -276,16 +281,7 @@ contract Leaderboard is QuorumConsumer {
         if (s.testSetHash != 0) revert AlreadyRevealed();
         _checkPhase(uint256(t.revealBy) + 1, type(uint256).max);
 
-        // Effect
-        s.isFinished = true;
-        uint256 share = s.opened == 0 ? 0 : s.prize / s.opened;
-        _owed[s.sponsor] += s.prize - share * s.opened;
-        s.prize = share;
-
-        // Act
-        MODEL_REGISTRY.offerNamespace(t.namespace, s.sponsor);
-
-        emit Abandoned(taskId, s.opened, share);
+        _share(taskId, t, s);
     }
 
     /// @notice What an entry's evaluations have not used becomes its author's, once the task is finished; and the
@@ -298,7 +294,7 @@ contract Leaderboard is QuorumConsumer {
         uint256 amount = e.balance;
         bool isInLedger = e.evaluation != 0;
         e.balance = 0;
-        if (s.testSetHash == 0 && !e.isScored) {
+        if (s.isShared && !e.isScored) {
             e.isScored = true; // its part is taken
             _owed[e.author] += s.prize;
         }
@@ -381,6 +377,19 @@ contract Leaderboard is QuorumConsumer {
 
     function _checkPhase(uint256 from, uint256 to) private view {
         if (block.timestamp < from || block.timestamp > to) revert OutsidePhase(block.timestamp, from, to);
+    }
+
+    function _share(uint256 taskId, Task storage t, Standing storage s) private {
+        // Effect
+        (s.isFinished, s.isShared) = (true, true);
+        uint256 share = s.opened == 0 ? 0 : s.prize / s.opened;
+        _owed[s.sponsor] += s.prize - share * s.opened;
+        s.prize = share;
+
+        // Act
+        MODEL_REGISTRY.offerNamespace(t.namespace, s.sponsor);
+
+        emit Abandoned(taskId, s.opened, share);
     }
 
     function _displace(uint256 taskId, uint256 copy, uint256 by) private {
