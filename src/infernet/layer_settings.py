@@ -54,6 +54,7 @@ class TrainingEntry(Section):
     """Which training jobs the producer takes: its own business too."""
 
     min_fee_wei: Wei = 0
+    fee_covers_gas: bool = False
     timeout_s: float = Field(default=600.0, gt=0, le=86_400)
 
 
@@ -128,6 +129,7 @@ timeout_s = 5.0
 
 [training]                       # jobs that contracts ask for
 min_fee_wei = 0                  # what pays less is left to its deadline
+fee_covers_gas = false           # true: it must pay for the gas of the models and of the answer too
 timeout_s = 600.0
 
 # [[llm]]                        # language models behind an OpenAI-compatible URL
