@@ -15,7 +15,7 @@ from infernet.vm.spc.training import TrainingFailed
 
 MODELS = bytes.fromhex(TENSOR_INFERENCE[2:])
 _AT_ONCE = 8
-"""Calls that wait for one block, which holds six of the largest."""
+"""Calls that wait for one block, which holds nine of the largest."""
 
 
 class Producer:
