@@ -33,6 +33,7 @@ from infernet.vm.training_worker import TrainingWorker
 
 SCHOOL = load_artifact("School")
 PIXELS = 64
+_PATIENCE_S = 90
 
 
 def build_chain(
@@ -88,7 +89,8 @@ def enrol(chain: Chain, picture: bytes, spec: bytes = b'{"workflow": "copy"}', f
 def wait_until(
     service: TrainingService, done: Callable[[], bool], between: Callable[[], object] = lambda: None
 ) -> None:
-    for _ in range(600):
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
         service.answer_finished()
         if done():
             return

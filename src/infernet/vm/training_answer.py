@@ -8,7 +8,8 @@ from infernet.protocol.hashing import to_address
 from infernet.vm.chain import Chain
 from infernet.vm.request import CallRequest, TxRejected
 from infernet.vm.spc.training import ADDRESS, Answer, TrainingFailed, build_failure, encode_get_job, is_open
-from infernet.vm.training_publication import MODELS, Producer, Publication
+from infernet.vm.training_account import ProducerAccount
+from infernet.vm.training_publication import MODELS, Publication
 
 _ROUNDS = 3
 """To publish, to answer, to see it in a block."""
@@ -30,7 +31,7 @@ class Underway:
 
     def __init__(self, chain: Chain, answer: Answer, allowance_wei: int | None = None) -> None:
         self._chain, self._answer, self._job = chain, answer, answer.job
-        self._producer = Producer(chain, allowance_wei)
+        self._producer = ProducerAccount(chain, allowance_wei)
         self._publication: Publication | None = None
         self._is_answered = False
         self._complaint = ""

@@ -12,67 +12,17 @@ from infernet.vm.rpc.reverts import decode_reason
 from infernet.vm.spc.addresses import TENSOR_INFERENCE
 from infernet.vm.spc.models.publication import Step, plan_publication
 from infernet.vm.spc.training import TrainingFailed
+from infernet.vm.training_account import ProducerAccount
 
 MODELS = bytes.fromhex(TENSOR_INFERENCE[2:])
 _AT_ONCE = 8
 """Calls that wait for one block, which holds nine of the largest."""
 
 
-class Producer:
-    """The producer's transactions of one undertaking.
-
-    Args:
-        allowance_wei: what they may cost; None: whatever they do.
-
-    Attributes:
-        gas_used: by those that were mined.
-        cost_wei: of that gas.
-    """
-
-    def __init__(self, chain: Chain, allowance_wei: int | None = None) -> None:
-        self._chain, self._allowance_wei = chain, allowance_wei
-        self._sent: list[bytes] = []
-        self._waiting_wei = self.gas_used = self.cost_wei = 0
-
-    @property
-    def has_sent(self) -> bool:
-        """Since it was last settled."""
-        return bool(self._sent)
-
-    def send(self, to: bytes, data: bytes, gas: int) -> None:
-        """Raises `TxRejected`."""
-        self._sent.append(self._chain.send_as_producer(to, data, gas))
-        self._waiting_wei += gas * self._chain.next_base_fee
-
-    def may_spend(self, gas: int) -> bool:
-        """Whether so much more gas, at today's price, is within the allowance."""
-        spent_wei = self.cost_wei + self._waiting_wei + gas * self._chain.next_base_fee
-        return self._allowance_wei is None or spent_wei <= self._allowance_wei
-
-    def is_settled(self) -> bool:
-        """Whether nothing waits for a block any more; what was lost on the way counts as never sent.
-
-        Raises:
-            TrainingFailed: a transaction was mined and reverted.
-        """
-        ready = {transaction.hash for transaction in self._chain.pool.pending.get(self._chain.coinbase, ())}
-        if not ready.isdisjoint(self._sent):
-            return False
-        receipts = [receipt for tx_hash in self._sent if (receipt := self._chain.receipt(tx_hash))]
-        self._sent, self._waiting_wei = [], 0
-        for receipt in receipts:
-            self.gas_used += receipt.gas_used
-            self.cost_wei += receipt.gas_used * receipt.effective_gas_price
-        for receipt in receipts:
-            if not receipt.succeeded:
-                raise TrainingFailed(f"the transaction 0x{receipt.tx_hash.hex()} reverted")
-        return True
-
-
 class Publication:
     """The models of some folders. The last question of each is whether it is published; that says all."""
 
-    def __init__(self, chain: Chain, producer: Producer, folders: Sequence[Path], reserve_gas: int) -> None:
+    def __init__(self, chain: Chain, producer: ProducerAccount, folders: Sequence[Path], reserve_gas: int) -> None:
         """
         Args:
             reserve_gas: of the producer's allowance, what must be left for the answer.

@@ -8,8 +8,8 @@ from infernet.vm.block import LogEntry
 from infernet.vm.chain import Chain
 from infernet.vm.events import Event, NewHead
 from infernet.vm.spc.training import ADDRESS, SUBMITTED, Answer, Job, decode_job
+from infernet.vm.training_account import ProducerAccount
 from infernet.vm.training_answer import Underway, is_job_open
-from infernet.vm.training_publication import Producer
 from infernet.vm.training_worker import TrainingWorker
 
 _LOGS_AT_ONCE = 1_000
@@ -67,7 +67,7 @@ class TrainingService:
 
     def _covers_answer(self, job: Job) -> bool:
         """Without models, whose gas is not known before they are trained."""
-        return Producer(self._chain, self._allow(job)).may_spend(Answer(job, True, b"").gas)
+        return ProducerAccount(self._chain, self._allow(job)).may_spend(Answer(job, True, b"").gas)
 
     def _allow(self, job: Job) -> int | None:
         return job.fee - self._worker.min_fee_wei if self._fee_covers_gas else None
