@@ -57,18 +57,19 @@ class RunningLayer:
     server: HttpServer
 
 
-def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> Layer:
+def build_layer(settings: LayerSettings, producer_key: bytes | None = None, *, asks: bool = True) -> Layer:
     """Put a layer together.
 
     Args:
         producer_key: of the account that the file names as producer; where it names none, everybody knows the key.
+        asks: whether its recorded precompiles will ask anybody: a follower's do not, and need no API keys.
 
     Raises:
         NodeMisconfigured: a price, a limit or a language model that cannot be; a precompile without another that it
             needs; a package that is not installed.
     """
     prices, limits = _choose("prices", Prices(), settings.prices), _choose("limits", Limits(), settings.limits)
-    spcs = build_spcs(settings, prices, limits)
+    spcs = build_spcs(settings, prices, limits, asks=asks)
     genesis = Genesis(
         producer=_to_bytes(settings.producer) if settings.producer else DEV_PRODUCER,
         chain_id=settings.chain_id,

@@ -106,7 +106,8 @@ def follow_chain(
 
     with contextlib.suppress(Interrupted):
         path = None if data is None else data / "chain.sqlite"
-        verified = run(follow(build_layer(_read(layer)), path, source, once=once, on_block=_show_block(as_json)))
+        built = build_layer(_read(layer), asks=False)
+        verified = run(follow(built, path, source, once=once, on_block=_show_block(as_json)))
         if as_json:
             print_json({"event": "end", "block": verified})
         else:
