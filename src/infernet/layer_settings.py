@@ -71,8 +71,8 @@ class LayerSettings(Section):
     predeploys: tuple[Predeploy, ...] = ("suite", "multicall3", "weth")
     precompiles: tuple[Precompile, ...] = _EVERYTHING_EXACT
     models: tuple[str, ...] = ()
-    prices: dict[str, int] = Field(default_factory=dict)
-    limits: dict[str, int] = Field(default_factory=dict)
+    prices: dict[str, bool | int] = Field(default_factory=dict)
+    limits: dict[str, bool | int] = Field(default_factory=dict)
     accounts: dict[AddressField, AccountEntry] = Field(default_factory=dict)
     http: HttpEntry = HttpEntry()
     llm: tuple[EndpointEntry, ...] = ()
@@ -117,6 +117,7 @@ models = []
 
 [limits]
 # neighbours = 1024
+# rounded_models = false         # integer models alone
 
 [accounts]                       # more of the first block
 # "0x..." = {{ ether = 100 }}

@@ -135,6 +135,15 @@ def describe_predeploys(settings: LayerSettings) -> dict[str, Address]:
     return found
 
 
+def describe_precompiles(settings: LayerSettings, layer: Layer) -> dict[str, Address]:
+    """Those that the file enables by name, the contracts among them too."""
+    built = iter(layer.spcs)
+    return {
+        name: SYSTEM_CONTRACTS[name][1] if name in SYSTEM_CONTRACTS else next(built).address
+        for name in settings.precompiles
+    }
+
+
 def _build_accounts(settings: LayerSettings) -> dict[bytes, AccountOverride]:
     accounts = build_dev_accounts() if settings.dev_accounts else {}
     for address, entry in settings.accounts.items():
@@ -161,12 +170,16 @@ def _build_publications(settings: LayerSettings) -> Iterator[SpcCallOfGenesis]:
             yield SpcCallOfGenesis(_to_bytes(TENSOR_INFERENCE), data)
 
 
-def _choose(name: str, default: T, chosen: dict[str, int]) -> T:
+def _choose(name: str, default: T, chosen: dict[str, bool | int]) -> T:
     """The default with what the file says."""
     unknown = sorted(set(chosen) - set(asdict(default)))
     if unknown:
         known = ", ".join(asdict(default))
         raise NodeMisconfigured("layer.unknown_key", f"there is no {unknown[0]!r} in {name}; there are {known}")
+    for key, value in chosen.items():
+        if type(value) is not type(getattr(default, key)):
+            kind = "a whole number" if isinstance(value, bool) else "true or false"
+            raise NodeMisconfigured("layer.invalid", f"{key} in {name} is {kind}, not {str(value).lower()}")
     if any(value < 0 for value in chosen.values()):
         raise NodeMisconfigured("layer.invalid", f"{name} are not negative")
     values: dict[str, Any] = dict(chosen)
