@@ -10,7 +10,9 @@ from infernet.vm.block import Block, Header
 from infernet.vm.engine import BlockEnv, Engine, State
 from infernet.vm.executor import Executor
 from infernet.vm.ledger import Ledger
+from infernet.vm.next_block import Parent
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, CallResult
+from infernet.vm.simulation import BlockPlan, Imagined, Simulation, Terms
 from infernet.vm.spc.host import Answers, Live, Remembered, Replayed, Unanswered
 from infernet.vm.trace import Outermost, Tracer
 from infernet.vm.transaction import Access
@@ -103,6 +105,17 @@ class Calls:
     ) -> tuple[tuple[Access, ...], CallResult]:
         host = self._executor.open_host((answers or Remembered()) if self._run_recorded else Unanswered())
         return self._engine.list_accesses(state, env, host, request, self._limit_s)
+
+    def simulate(
+        self, number: int, plans: Sequence[BlockPlan], terms: Terms, answers: Answers | None = None
+    ) -> list[Imagined]:
+        """Blocks on top of this one."""
+        block = self._ledger.block(number)
+        if block is None:
+            raise AssertionError(number)
+        parent = Parent(block, self._ledger.state(number), tuple(self._ledger.hashes_before(number + 1)))
+        answers = (answers or Remembered()) if self._run_recorded else Unanswered()
+        return Simulation(self._engine, self._executor, self._chain_id, parent, terms, answers).run(plans)
 
     def trace(self, block: Block, tracers: Sequence[Tracer | None]) -> list[CallResult]:
         """Execute a block's first transactions again, with the answers that it recorded: what came of those traced."""

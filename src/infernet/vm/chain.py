@@ -36,6 +36,7 @@ from infernet.vm.request import (
     TxRejected,
 )
 from infernet.vm.rlp import RlpError
+from infernet.vm.simulation import BlockPlan, Imagined, Terms
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.host import Answers
 from infernet.vm.trace import Tracer
@@ -203,6 +204,13 @@ class Chain:
     ) -> tuple[tuple[Access, ...], CallResult]:
         """Raises as `call`."""
         return self._calls.access_list(request, *self._read_place(at), answers)
+
+    def simulate(
+        self, plans: Sequence[BlockPlan], at: At, terms: Terms, answers: Answers | None = None
+    ) -> list[Imagined]:
+        """Blocks on top of this one; `pending` is the head. Raises as `state` and `Simulation.run`."""
+        _, env = self._read_place(self.head.number if at == "pending" else at)
+        return self._calls.simulate(env.number, plans, terms, answers)
 
     def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
         """Execute a mined transaction again where it stood; None where there is none.
