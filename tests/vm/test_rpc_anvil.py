@@ -148,6 +148,8 @@ EQUAL: list[tuple[str, list[Any]]] = [
     ("hardhat_setBalance", [NOBODY, "0x5"]),
     ("anvil_impersonateAccount", [NOBODY]),
     ("anvil_stopImpersonatingAccount", [NOBODY]),
+    ("anvil_autoImpersonateAccount", [True]),
+    ("anvil_autoImpersonateAccount", [False]),
     ("anvil_getAutomine", []),
     ("anvil_getIntervalMining", []),
     ("anvil_dropTransaction", ["0x" + "ff" * 32]),

@@ -36,6 +36,7 @@ class DevControls:
         interval_s: seconds between blocks, 0 for none: whoever runs the chain calls `mine` at this pace.
         next_base_fee: of the next block alone.
         timestamp_step_s: seconds from each block's timestamp to the next's, None where the clock decides.
+        impersonates_all: take unsigned transactions of any account.
     """
 
     def __init__(self, chain: Chain, interval_s: float) -> None:
@@ -43,6 +44,7 @@ class DevControls:
         self.interval_s = interval_s
         self.next_base_fee: int | None = None
         self.timestamp_step_s: int | None = None
+        self.impersonates_all = False
         self._chain = chain
         self._offset_s = 0
         self._next_timestamp: int | None = None
@@ -110,10 +112,15 @@ class DevControls:
         if snapshot is None:
             return False
         self._snapshots = {number: kept for number, kept in self._snapshots.items() if number < snapshot_id}
-        self._truncate(snapshot.number, snapshot.state)
-        self._chain.pool.restore(snapshot.waiting)
-        self._offset_s, self._next_timestamp, self.next_base_fee = snapshot.offset_s, None, None
+        self._return_to(snapshot)
         return True
+
+    def reset(self) -> None:
+        """Back to the first block. Automine and the interval stay as they are."""
+        self._snapshots.clear()
+        self._impersonated.clear()
+        self.impersonates_all, self.timestamp_step_s = False, None
+        self._return_to(_Snapshot(0, self._chain.ledger.build_first_state(), (), 0))
 
     def find_parent(self, depth: int) -> int:
         """The number of the block below the last `depth`.
@@ -160,7 +167,7 @@ class DevControls:
             CallFailed: no gas was given, and none is enough.
         """
         chain, sender = self._chain, request.sender
-        if sender not in self._impersonated:
+        if not self.impersonates_all and sender not in self._impersonated:
             raise TxRejected("tx.unknown_account", "unknown account")
         tip = _DEFAULT_TIP if request.max_priority_fee is None else request.max_priority_fee
         base_fee = chain.next_base_fee
@@ -206,6 +213,11 @@ class DevControls:
         state, changes = self._chain.ledger.head_state.edit({address: override})
         self._chain.ledger.edit(state, changes)
         self._chain.pool.forget_used([address])
+
+    def _return_to(self, snapshot: _Snapshot) -> None:
+        self._truncate(snapshot.number, snapshot.state)
+        self._chain.pool.restore(snapshot.waiting)
+        self._offset_s, self._next_timestamp, self.next_base_fee = snapshot.offset_s, None, None
 
     def _truncate(self, number: int, state: State) -> tuple[NewHead, ...]:
         chain, removed = self._chain, []
