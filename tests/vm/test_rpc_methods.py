@@ -78,6 +78,16 @@ async def test_an_access_list_makes_slots_warm(rpc: RpcClient) -> None:
     assert failed["error"] == "execution reverted"
 
 
+async def test_an_access_list_has_what_frames_touched_that_reverted(rpc: RpcClient) -> None:
+    reads_and_reverts = await deploy(rpc, "6007545060ff315f5ffd")
+    calls_it = await deploy(rpc, "5f5f5f5f5f73" + reads_and_reverts[2:] + "5af15000")
+    answer = await rpc("eth_createAccessList", {"from": ALICE.address, "to": calls_it})
+    assert answer["accessList"] == [
+        {"address": "0x" + "00" * 19 + "ff", "storageKeys": []},
+        {"address": reads_and_reverts, "storageKeys": [WORD + "07"]},
+    ]
+
+
 async def test_filters_tell_what_changed(rpc: RpcClient) -> None:
     contract = await deploy(rpc)
     blocks = await rpc("eth_newBlockFilter")

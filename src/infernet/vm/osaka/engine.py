@@ -16,7 +16,7 @@ from infernet.vm.osaka.deadline import TooSlow, limited
 from infernet.vm.osaka.environment import build_env, override_block, restored_on_error
 from infernet.vm.osaka.install import install
 from infernet.vm.osaka.state import OsakaState, override, own
-from infernet.vm.osaka.tracing import build_log, tracing
+from infernet.vm.osaka.tracing import build_log, collecting, tracing
 from infernet.vm.osaka.transactions import Running, build_spec_transaction, current
 from infernet.vm.request import AccountOverride, BlockOverride, CallRequest, CallResult
 from infernet.vm.spc.host import SpcHost
@@ -104,8 +104,9 @@ class OsakaEngine:
         self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest, limit_s: float | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         for _ in range(_ACCESS_ROUNDS):
-            result, message = simulate(build_env(own(state).world(), env, host), request, None, limit_s)
-            found = collect_accesses(message, {request.sender, bytes(message.current_target), env.coinbase})
+            with collecting() as touched:
+                result, message = simulate(build_env(own(state).world(), env, host), request, None, limit_s)
+            found = collect_accesses(touched, {request.sender, bytes(message.current_target), env.coinbase})
             if found == request.access_list:
                 break
             request = replace(request, access_list=found)
