@@ -10,6 +10,7 @@ from infernet.vm.events import Event, NewHead
 from infernet.vm.request import CallRequest, TxRejected
 from infernet.vm.spc.training import ADDRESS, SUBMITTED, Answer, Job, decode_job, encode_get_job, is_open
 from infernet.vm.training_worker import TrainingWorker
+from infernet.vm.transaction import FEE_MARKET, Transaction, sign_transaction
 
 log = structlog.get_logger()
 
@@ -64,6 +65,21 @@ class TrainingService:
         if not self._is_open(answer.job):  # cancelled, or its block was taken back
             return
         try:
-            self._chain.send_as_producer(ADDRESS, answer.encode(), answer.gas)
+            self._chain.submit(self._sign(answer).raw)
         except TxRejected as error:
             log.warning("training.not_sent", job=answer.job.id.hex(), error=error.message)
+
+    def _sign(self, answer: Answer) -> Transaction:
+        chain = self._chain
+        if chain.producer_key is None:
+            raise TxRejected("tx.unknown_account", "this node is no producer")
+        return sign_transaction(
+            FEE_MARKET,
+            chain.producer_key,
+            chain_id=chain.chain_id,
+            nonce=chain.next_nonce(chain.coinbase),
+            gas=answer.gas,
+            max_fee=2 * chain.next_base_fee,
+            to=ADDRESS,
+            data=answer.encode(),
+        )

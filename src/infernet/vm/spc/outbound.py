@@ -82,7 +82,7 @@ def _unwrap(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class OutboundClient:
-    """Makes requests one at a time for whoever calls, on an event loop of its own.
+    """Makes requests for whoever calls, from any thread, on an event loop of its own.
 
     Args:
         timeout_s: for all of a request: names, connections, redirects, the last byte.
@@ -101,6 +101,7 @@ class OutboundClient:
         self._allows = allows
         self._resolve = resolve or _resolve_by_system
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = threading.Lock()
 
     def fetch(self, request: OutboundRequest) -> OutboundAnswer:
         """
@@ -117,14 +118,16 @@ class OutboundClient:
 
     def _run(self, work: Awaitable[T]) -> T:
         """A thread apart: the caller's may have a loop already, and one name server that hangs must not hold it."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_run_loop, args=(self._loop,), name="spc-outbound", daemon=True).start()
+        with self._starting:
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_run_loop, args=(loop,), name="spc-outbound", daemon=True).start()
 
         async def run() -> T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(run(), loop).result()
 
     async def _fetch_in_time(self, request: OutboundRequest) -> OutboundAnswer:
         try:
