@@ -12,6 +12,8 @@ from infernet.vm.spc.outside import AnswerNeeded, Question, Remembered, Start, a
 MAX_ASKING = 128
 """Transactions; others that want to ask wait until one of these has left the pool."""
 DUTY_S = 1.0
+MAX_DUTY_QUESTIONS = 1_024
+"""Of many contracts, whose gas bounds them."""
 
 
 class Waiting:
@@ -68,7 +70,7 @@ class Waiting:
             answer.cancel()
             return ask_here(Question(question.kind, question.request, self._give_up))
 
-        return Remembered(ask)
+        return Remembered(ask, MAX_DUTY_QUESTIONS)
 
     def forget(self, tx_hash: bytes) -> None:
         """It has left the pool: mined, replaced or dropped."""

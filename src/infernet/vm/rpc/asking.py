@@ -15,8 +15,6 @@ from infernet.vm.spc.outside import AnswerNeeded, Remembered
 
 R = TypeVar("R")
 
-MAX_WAITING = 32
-
 
 class Asked(Remembered):
     """What one request asked, and where it was first made: it is made again there, though the head moves on."""
@@ -37,10 +35,9 @@ class Asking:
         most: calls that wait at a time.
     """
 
-    def __init__(self, engine: EngineThread, most: int = MAX_WAITING) -> None:
+    def __init__(self, engine: EngineThread, most: int) -> None:
         self._engine = engine
-        self._most = most
-        self.waiting = 0
+        self._most, self._waiting = most, 0
 
     async def run(self, call: Callable[[], R], asked: Asked, left: Callable[[], Awaitable[object]]) -> R:
         """What the call comes to.
@@ -64,13 +61,13 @@ class Asking:
 
     @contextlib.contextmanager
     def _take_place(self) -> Iterator[None]:
-        if self.waiting >= self._most:
+        if self._waiting >= self._most:
             raise exceeds(f"{self._most} calls wait for answers from outside already: try again later")
-        self.waiting += 1
+        self._waiting += 1
         try:
             yield
         finally:
-            self.waiting -= 1
+            self._waiting -= 1
 
 
 def _attempt(call: Callable[[], R]) -> R | AnswerNeeded:

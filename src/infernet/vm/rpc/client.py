@@ -22,6 +22,7 @@ MAX_LOGS = 10_000
 MAX_SUBSCRIPTIONS = 100
 MAX_CALL_GAS = 60_000_000
 RECORDED_PER_MINUTE = 60
+WAITING_CALLS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,14 @@ class Limits:
         subscriptions: of one connection.
         call_gas: of one call; what asks for more is given this.
         recorded_per_minute: questions of recorded precompiles in calls, of all clients together.
+        waiting_calls: that wait for the outside at a time, of all clients together.
     """
 
     logs: int = MAX_LOGS
     subscriptions: int = MAX_SUBSCRIPTIONS
     call_gas: int = MAX_CALL_GAS
     recorded_per_minute: int = RECORDED_PER_MINUTE
+    waiting_calls: int = WAITING_CALLS
 
 
 class Node:

@@ -68,12 +68,13 @@ async def serve_chain(
     Raises:
         NodeMisconfigured: it cannot listen there.
     """
-    inbox, pace, asking = Inbox(chain, engine), Pace(chain, engine), Asking(engine)
+    limits = limits or Limits()
+    inbox, pace, asking = Inbox(chain, engine), Pace(chain, engine), Asking(engine, limits.waiting_calls)
     of_transactions, of_calls = Workers(), Workers()
     node = Node(
         chain,
         {bytes.fromhex(account.address[2:]): account.private_key for account in accounts},
-        limits or Limits(),
+        limits,
         clock=time.monotonic,
         submit=inbox.submit,
         change_pace=pace.change,

@@ -82,10 +82,11 @@ class Remembered:
 
     Args:
         start: begins to ask.
+        most: questions.
     """
 
-    def __init__(self, start: Start = ask_here) -> None:
-        self._start = start
+    def __init__(self, start: Start = ask_here, most: int = MAX_QUESTIONS) -> None:
+        self._start, self._most = start, most
         self._asked: dict[tuple[str, bytes], Future[bytes]] = {}
 
     @property
@@ -117,8 +118,8 @@ class Remembered:
             answer.cancel()
 
     def _check_room(self) -> None:
-        if len(self._asked) >= MAX_QUESTIONS:
-            raise SpcRevert(f"a transaction asks at most {MAX_QUESTIONS} questions of the outside")
+        if len(self._asked) >= self._most:
+            raise SpcRevert(f"a transaction asks the outside at most {self._most} questions")
         answers = self._asked.values()
         size_bytes = sum(len(answer.result()) for answer in answers if answer.done() and answer.exception() is None)
         if size_bytes >= MAX_ANSWER_BYTES:
