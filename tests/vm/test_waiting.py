@@ -7,18 +7,23 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import pytest
 from evm import BOB, GWEI, ask, call, send, sign
 
 from infernet.types import Address
-from infernet.vm.chain import Chain
+from infernet.vm import waiting
+from infernet.vm.chain import EXECUTION_LIMIT_S, Chain
+from infernet.vm.engine import Executed
 from infernet.vm.genesis import Genesis, build_dev_accounts
+from infernet.vm.osaka.engine import OsakaBlock
 from infernet.vm.request import AccountOverride
 from infernet.vm.spc.addresses import LLM, VECTOR_DATABASE
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.outside import AnswerNeeded, Question, Remembered, ask_here
 from infernet.vm.spc.workers import Workers
+from infernet.vm.transaction import Transaction
 
 ORACLE, CELL, CONTRACT = bytes.fromhex(LLM[2:]), bytes.fromhex(VECTOR_DATABASE[2:]), b"\xc0" * 20
 TIME, NOW = b"", 3_000_000_000
@@ -118,6 +123,53 @@ def test_the_same_transaction_gets_the_same_answer_however_often_it_is_tried(cha
     drafts = [chain.prepare_proposal() for _ in range(3)]
     assert [draft.block.records[0].output for draft in drafts] == [b"first"] * 3
     assert len(desk.asked) == 1
+
+
+def test_what_waits_is_not_executed_again_before_its_answer(
+    chain: Chain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed: list[bytes] = []
+    execute = OsakaBlock.execute
+
+    def note(self: OsakaBlock, transaction: Transaction, *arguments: Any, **options: Any) -> Executed:
+        executed.append(transaction.hash)
+        return execute(self, transaction, *arguments, **options)
+
+    monkeypatch.setattr(OsakaBlock, "execute", note)
+    slow = chain.submit(sign(chain, ORACLE, b"what").raw)
+    for _ in range(3):
+        chain.mine()
+    assert executed == [slow]
+    desk.answer()
+    chain.mine_ready()
+    assert executed == [slow, slow]
+
+
+def test_all_executions_of_a_transaction_together_have_one_limit(chain: Chain, desk: Desk) -> None:
+    tx_hash = chain.submit(sign(chain, ORACLE, b"what").raw)
+    known = chain.waiting._asking[tx_hash]
+    assert 0 < known.spent_s < 1
+    known.spent_s = EXECUTION_LIMIT_S
+    desk.answer()
+    chain.mine_ready()
+    assert chain.pool.get(tx_hash) is None
+    assert chain.receipt(tx_hash) is None
+
+
+def test_whoever_waits_for_room_is_told_when_another_leaves(
+    chain: Chain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_ASKING", 1)
+    first = chain.submit(sign(chain, ORACLE, b"first").raw)
+    second = chain.submit(sign(chain, ORACLE, b"second", sender=BOB).raw)
+    assert [question.request for question, _ in desk.asked] == [b"first"]
+    woken = desk.woken
+    chain.pool.drop(first)
+    assert desk.woken > woken
+    chain.mine_ready()
+    desk.answer()
+    chain.mine_ready()
+    assert chain.receipt(second) is not None
 
 
 def test_an_error_is_an_answer_that_stays(chain: Chain, desk: Desk) -> None:

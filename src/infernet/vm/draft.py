@@ -57,7 +57,7 @@ class Draft:
 
         Args:
             budget_s: after so many seconds no more is taken.
-            limit_s: a transaction that takes longer is left out.
+            limit_s: a transaction that takes longer, in all its executions together, is left out.
 
         Returns:
             False where the pool has another order by now than what stands here: begin anew.
@@ -84,8 +84,9 @@ class Draft:
             return False
         self.host.outside = outside
         try:
-            done = _try(self.block, transaction, limit_s)
-        except AnswerNeeded:
+            done = _try(self.block, transaction, limit_s - outside.spent_s)
+        except AnswerNeeded as needed:
+            outside.spent_s += needed.spent_s
             return False
         if done is None:
             self.refused.append(transaction)

@@ -120,7 +120,7 @@ class OpenBlock(Protocol):
 
         Raises:
             TransactionRefused: it cannot stand here, or takes too long.
-            AnswerNeeded: it waits for the outside. Nothing of it remains.
+            AnswerNeeded: it waits for the outside. Nothing of it remains; `spent_s` says what of `limit_s` it took.
         """
         ...
 

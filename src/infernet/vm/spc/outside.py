@@ -43,11 +43,15 @@ class AnswerNeeded(BaseException):
     """An execution cannot go on before this is answered; None where the question could not even be put.
 
     No error, so that nothing which survives errors takes it for one: neither a frame nor a precompile nor a log.
+
+    Attributes:
+        spent_s: how long the execution had run, where the engine says so.
     """
 
     def __init__(self, answer: Future[bytes] | None = None) -> None:
         super().__init__()
         self.answer = answer
+        self.spent_s = 0.0
 
 
 class Outside(Protocol):
@@ -83,10 +87,14 @@ class Remembered:
     Args:
         start: begins to ask.
         most: questions.
+
+    Attributes:
+        spent_s: what executions have taken that came to no end.
     """
 
     def __init__(self, start: Start = ask_here, most: int = MAX_QUESTIONS) -> None:
         self._start, self._most = start, most
+        self.spent_s = 0.0
         self._asked: dict[tuple[str, bytes], Future[bytes]] = {}
 
     @property
