@@ -239,7 +239,7 @@ def test_without_a_loop_questions_are_asked_at_once(chain: Chain) -> None:
 
 def test_when_nobody_listens_any_more_what_waits_is_asked_at_once(chain: Chain, desk: Desk) -> None:
     chain.submit(sign(chain, ORACLE, b"what").raw)
-    chain.waiting.ask_here()
+    chain.waiting.ask_at_once()
     chain.mine_ready()
     assert chain.head.records[0].output == b"at once: what"
 
@@ -258,6 +258,17 @@ def test_after_so_many_bytes_of_answers_no_more_is_asked() -> None:
     with pytest.raises(SpcRevert, match="1048576 bytes"):
         outside.ask(Question("kind", b"3", lambda: b""))
     assert len(outside.ask(Question("kind", b"1", lambda: b""))) == 2**19
+
+
+def test_an_execution_that_is_given_up_meets_no_error() -> None:
+    outside = Remembered(lambda _: Future())
+    for request in (b"1", b"2"):
+        with pytest.raises(AnswerNeeded):
+            outside.ask(Question("kind", request, lambda: b""))
+    outside.cancel()
+    for request in (b"1", b"2", b"3"):
+        with pytest.raises(AnswerNeeded):
+            outside.ask(Question("kind", request, lambda: b""))
 
 
 def test_questions_of_two_kinds_are_two() -> None:

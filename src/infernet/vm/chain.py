@@ -59,6 +59,9 @@ class Chain:
         clock: seconds since 1970.
         budget_s: after so many seconds a block takes no more transactions from the pool.
         limit_s: how long one transaction of the pool, or one call, may take.
+
+    Attributes:
+        waiting: what recorded precompiles ask the outside, on this thread unless it is told to ask beside.
     """
 
     def __init__(

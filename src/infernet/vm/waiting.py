@@ -30,9 +30,9 @@ class Waiting:
         self._duty_s = duty_s
         self._asking: dict[bytes, Remembered] = {}
         self._turned_away: set[bytes] = set()
-        self.ask_here()
+        self.ask_at_once()
 
-    def ask_here(self) -> None:
+    def ask_at_once(self) -> None:
         """From now on wait for each answer; what was being asked is asked again."""
         self._start: Start = ask_here
         self._wake: Callable[[], None] = lambda: None

@@ -106,7 +106,7 @@ async def serve_chain(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await engine.run(chain.waiting.ask_here)
+        await engine.run(chain.waiting.ask_at_once)
         await engine.run(node.close)
         for workers in (of_transactions, of_calls):
             await engine.run(workers.close)

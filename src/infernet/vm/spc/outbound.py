@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ _MAX_REDIRECTS = 5
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _CHUNK_BYTES = 16_384
+_RESOLVING = 64
+"""Names at a time: what a name server that hangs holds is not given back in time."""
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 T = TypeVar("T")
@@ -122,6 +125,7 @@ class OutboundClient:
             loop = self._loop
             if loop is None:
                 loop = self._loop = asyncio.new_event_loop()
+                loop.set_default_executor(ThreadPoolExecutor(_RESOLVING, thread_name_prefix="spc-names"))
                 threading.Thread(target=_run_loop, args=(loop,), name="spc-outbound", daemon=True).start()
 
         async def run() -> T:

@@ -113,7 +113,7 @@ class Remembered:
         if answer is None:
             self._check_room()
             answer = self._asked[key] = self._start(question)
-        if not answer.done():
+        if answer.cancelled() or not answer.done():
             raise AnswerNeeded(answer)
         error = answer.exception()
         if error is not None:
@@ -128,7 +128,10 @@ class Remembered:
     def _check_room(self) -> None:
         if len(self._asked) >= self._most:
             raise SpcRevert(f"a transaction asks the outside at most {self._most} questions")
-        answers = self._asked.values()
-        size_bytes = sum(len(answer.result()) for answer in answers if answer.done() and answer.exception() is None)
-        if size_bytes >= MAX_ANSWER_BYTES:
+        if sum(map(_measure, self._asked.values())) >= MAX_ANSWER_BYTES:
             raise SpcRevert(f"a transaction asks no more after {MAX_ANSWER_BYTES} bytes of answers")
+
+
+def _measure(answer: Future[bytes]) -> int:
+    is_there = answer.done() and not answer.cancelled() and answer.exception() is None
+    return len(answer.result()) if is_there else 0
