@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from evm import BOB, GWEI, ask, call, send, sign
+from evm import ALICE, BOB, GWEI, ask, call, send, sign
 
 from infernet.types import Address
 from infernet.vm import waiting
@@ -170,6 +170,35 @@ def test_whoever_waits_for_room_is_told_when_another_leaves(
     desk.answer()
     chain.mine_ready()
     assert chain.receipt(second) is not None
+
+
+def test_kept_answers_give_way_to_what_wants_to_ask(chain: Chain, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else those whose fee has become too low would keep everybody from asking."""
+    monkeypatch.setattr(waiting, "MAX_ASKING", 1)
+    chain.dev.automine = False
+    cheap = chain.submit(sign(chain, ORACLE, b"cheap", max_fee=2 * GWEI).raw)
+    chain.mine()
+    desk.answer()
+    chain.dev.set_next_base_fee(3 * GWEI)
+    dear = chain.submit(sign(chain, ORACLE, b"dear", sender=BOB).raw)
+    chain.mine()
+    desk.answer()
+    chain.dev.set_next_base_fee(3 * GWEI)
+    assert [transaction.hash for transaction in chain.mine().transactions] == [dear]
+    chain.dev.set_next_base_fee(GWEI)
+    chain.mine()
+    desk.answer()
+    chain.dev.set_next_base_fee(GWEI)
+    assert [transaction.hash for transaction in chain.mine().transactions] == [cheap]
+    assert [question.request for question, _ in desk.asked] == [b"cheap", b"dear", b"cheap"]
+
+
+def test_a_chain_that_asks_at_once_puts_all_into_one_block(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MAX_ASKING", 1)
+    chain.dev.automine = False
+    for sender in (ALICE, BOB):
+        chain.submit(sign(chain, ORACLE, b"what", sender=sender).raw)
+    assert len(chain.mine().transactions) == 2
 
 
 def test_an_error_is_an_answer_that_stays(chain: Chain, desk: Desk) -> None:

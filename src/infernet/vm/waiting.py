@@ -10,14 +10,14 @@ from infernet.vm.spc.call import SpcRevert
 from infernet.vm.spc.outside import AnswerNeeded, Question, Remembered, Start, ask_here
 
 MAX_ASKING = 128
-"""Transactions; others that want to ask wait until one of these has left the pool."""
+"""Transactions whose answers are on their way or kept. Others that want to ask wait until one of these is answered."""
 DUTY_S = 1.0
 MAX_DUTY_QUESTIONS = 1_024
 """Of many contracts, whose gas bounds them."""
 
 
 class Waiting:
-    """Answers, kept by transaction from its first question until it leaves the pool.
+    """Answers, kept by transaction from its first question until it leaves the pool, or others need the room.
 
     At first every question is asked at once, on the thread that executes: there a chain without an event loop stays.
     `ask_beside` changes that for as long as somebody listens.
@@ -83,18 +83,24 @@ class Waiting:
 
     @property
     def _is_full(self) -> bool:
-        return len(self._asking) >= MAX_ASKING
+        return len(self._asking) >= MAX_ASKING and all(known.is_waiting for known in self._asking.values())
 
     def _ask(self, tx_hash: bytes, asks: Remembered, question: Question) -> Future[bytes]:
         if tx_hash not in self._asking:
             if self._is_full:
                 self._turned_away.add(tx_hash)
                 raise AnswerNeeded
+            if len(self._asking) >= MAX_ASKING:
+                self._forget_oldest()
             self._turned_away.discard(tx_hash)
             self._asking[tx_hash] = asks
         answer = self._start(question)
         answer.add_done_callback(lambda _: self._wake())
         return answer
+
+    def _forget_oldest(self) -> None:
+        """Of those that are answered: it is in the block already, or nothing has taken it for long."""
+        del self._asking[next(tx_hash for tx_hash, known in self._asking.items() if not known.is_waiting)]
 
     def _give_up(self) -> bytes:
         raise SpcRevert(f"there was no answer within {self._duty_s:g} s: scheduled calls do not wait longer")

@@ -99,8 +99,8 @@ class Remembered:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether an answer is on its way."""
-        return not all(answer.done() for answer in self._asked.values())
+        """Whether an answer is on its way: of the last question, since an execution ends where it knows no more."""
+        return bool(self._asked) and not next(reversed(self._asked.values())).done()
 
     def ask(self, question: Question) -> bytes:
         """See `Outside.ask`.
