@@ -153,13 +153,15 @@ async def test_contracts_may_send(rpc: RpcClient) -> None:
 
 
 def test_all_together_end_in_time() -> None:
-    chain = Chain(Genesis())
+    chain = Chain(Genesis(), limit_s=0.2)
     endless = CallRequest(to=None, data=bytes.fromhex(FOREVER[2:]))
-    terms = Terms(is_strict=False, with_transfers=False, gas=60_000_000, limit_s=0.05)
+    terms = Terms(is_strict=False, with_transfers=False, gas=60_000_000)
+    few = Terms(is_strict=False, with_transfers=False, gas=100_000)
     try:
-        with pytest.raises(CallFailed):
+        with pytest.raises(CallFailed, match="it takes longer"):
             chain.simulate([BlockPlan(BlockOverride(), {}, [endless] * 3)], "pending", terms)
-        few = Terms(is_strict=False, with_transfers=False, gas=100_000, limit_s=5)
+        with pytest.raises(CallFailed, match="execution aborted"):
+            chain.simulate([BlockPlan(BlockOverride(), {}, [CallRequest(to=bytes(20))] * 3_000)], 0, terms)
         (block,) = chain.simulate([BlockPlan(BlockOverride(), {}, [endless])], 0, few)
         assert (block.results[0].error, block.results[0].gas_used) == ("out of gas", 100_000)
     finally:

@@ -12,6 +12,7 @@ from infernet.vm.block import Block
 from infernet.vm.engine import State
 from infernet.vm.events import NewHead, Removed
 from infernet.vm.request import AccountOverride, CallRequest, TxRejected
+from infernet.vm.spc.outside import Outside
 from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class DevControls:
     def stop_impersonating(self, address: bytes) -> None:
         self._impersonated.discard(address)
 
-    def build_transaction(self, request: CallRequest) -> Transaction:
+    def build_transaction(self, request: CallRequest, outside: Outside | None = None) -> Transaction:
         """The unsigned transaction of an impersonated account.
 
         Raises:
@@ -177,7 +178,7 @@ class DevControls:
             nonce=chain.next_nonce(sender) if request.nonce is None else request.nonce,
             max_priority_fee=tip if request.max_fee is None else min(tip, request.max_fee),
             max_fee=2 * base_fee + tip if request.max_fee is None else request.max_fee,
-            gas=chain.estimate(request, "pending") if request.gas is None else request.gas,
+            gas=chain.estimate(request, "pending", outside=outside) if request.gas is None else request.gas,
             to=request.to,
             value=request.value,
             data=request.data,

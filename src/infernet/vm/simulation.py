@@ -4,7 +4,7 @@ before it left. Nothing of them is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -15,7 +15,7 @@ from infernet.vm.engine import BlockEnv, Engine, State, TransactionRefused
 from infernet.vm.executor import Executor
 from infernet.vm.next_block import Parent, build_env
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, CallResult, TxRejected
-from infernet.vm.spc.host import Answers
+from infernet.vm.spc.host import SpcHost
 from infernet.vm.trace import Outermost, TransferLogs
 from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
 
@@ -54,28 +54,34 @@ class Terms:
         is_strict: refuse what a block would, signatures apart; else nonces are chosen, and the base fee is zero.
         with_transfers: show the movements of ether among the logs.
         gas: of all calls together, at most.
-        limit_s: how long all may take together.
     """
 
     is_strict: bool
     with_transfers: bool
     gas: int
-    limit_s: float
 
 
 class Simulation:
     """
     Args:
         parent: what the first block stands on.
-        answers: of recorded precompiles.
+        limit_s: how long all may take together.
+        open_host: gives each block its precompiles.
     """
 
     def __init__(
-        self, engine: Engine, executor: Executor, chain_id: int, parent: Parent, terms: Terms, answers: Answers
+        self,
+        engine: Engine,
+        executor: Executor,
+        chain_id: int,
+        parent: Parent,
+        terms: Terms,
+        limit_s: float,
+        open_host: Callable[[], SpcHost],
     ) -> None:
         self._engine, self._executor, self._chain_id = engine, executor, chain_id
-        self._parent, self._terms, self._answers = parent, terms, answers
-        self._gas, self._ends_at = terms.gas, perf_counter() + terms.limit_s
+        self._parent, self._terms, self._open_host = parent, terms, open_host
+        self._gas, self._limit_s, self._ends_at = terms.gas, limit_s, perf_counter() + limit_s
 
     def run(self, plans: Sequence[BlockPlan]) -> list[Imagined]:
         """These blocks, and empty ones where their numbers leave gaps.
@@ -98,10 +104,11 @@ class Simulation:
         return done
 
     def _imagine(self, plan: BlockPlan) -> Imagined:
+        self._read_time_left()
         parent = self._parent
         if plan.accounts:
             parent = replace(parent, state=parent.state.edit(plan.accounts)[0])
-        env, host = self._build_env(parent, plan.block), self._executor.open_host(self._answers)
+        env, host = self._build_env(parent, plan.block), self._open_host()
         draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host))
         results = tuple([self._execute(draft, call) for call in plan.calls])
         proposal = self._executor.close(draft)
@@ -121,9 +128,7 @@ class Simulation:
         return replace(env, **{name: value for name, value in chosen.items() if value is not None})
 
     def _execute(self, draft: Draft, call: CallRequest) -> CallResult:
-        left_s = self._ends_at - perf_counter()
-        if left_s <= 0:
-            raise CallFailed("call.timeout", f"execution aborted (timeout = {self._terms.limit_s}s)")
+        left_s = self._read_time_left()
         state, _ = draft.block.finish()
         transaction = self._build_transaction(draft, state, call)
         self._check(draft, state, transaction)
@@ -164,6 +169,12 @@ class Simulation:
             raw=b"",
         )
         return seal(unsigned, call.sender)
+
+    def _read_time_left(self) -> float:
+        left_s = self._ends_at - perf_counter()
+        if left_s <= 0:
+            raise CallFailed("call.timeout", f"execution aborted (timeout = {self._limit_s}s)")
+        return left_s
 
     def _check(self, draft: Draft, state: State, transaction: Transaction) -> None:
         check_transaction(transaction, state, draft.env.gas_limit - draft.block.gas_used)

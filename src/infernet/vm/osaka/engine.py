@@ -12,7 +12,7 @@ from ethereum_types.numeric import Uint
 
 from infernet.vm.engine import AccountChange, BlockEnv, Executed, State, TransactionRefused
 from infernet.vm.osaka.call import collect_accesses, simulate
-from infernet.vm.osaka.deadline import TooSlow, limited
+from infernet.vm.osaka.deadline import TooSlow, limited, read_spent
 from infernet.vm.osaka.environment import build_env, override_block, restored_on_error
 from infernet.vm.osaka.install import install
 from infernet.vm.osaka.state import OsakaState, override, own
@@ -20,6 +20,7 @@ from infernet.vm.osaka.tracing import build_log, collecting, tracing
 from infernet.vm.osaka.transactions import Running, build_spec_transaction, current
 from infernet.vm.request import AccountOverride, BlockOverride, CallRequest, CallResult
 from infernet.vm.spc.host import SpcHost
+from infernet.vm.spc.outside import AnswerNeeded
 from infernet.vm.trace import Tracer
 from infernet.vm.transaction import Access, Transaction
 
@@ -60,6 +61,9 @@ class OsakaBlock:
                 raise TransactionRefused(str(error) or type(error).__name__) from None
             except TooSlow:
                 raise TransactionRefused(f"it takes longer than {limit_s} s") from None
+            except AnswerNeeded as needed:
+                needed.spent_s = read_spent()
+                raise
             finally:
                 current.running = None
             traced.settle(transaction.gas, self.gas_used - before)

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 from infernet.vm.block import LogEntry
-from infernet.vm.chain import EXECUTION_LIMIT_S
 from infernet.vm.request import BlockOverride, CallResult, TxRejected
 from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import RpcError
@@ -71,12 +70,12 @@ def _decode_plan(value: Any) -> BlockPlan:
     )
 
 
-@methods.add("eth_simulateV1", Param("payload", _decode_payload), BLOCK)
+@methods.add("eth_simulateV1", Param("payload", _decode_payload), BLOCK, asks=True)
 def simulate(client: Client, payload: _Payload, block: BlockId) -> list[Json]:
     """A call that fails is an answer; one that could stand in no block is an error of the whole."""
-    terms = Terms(payload.is_strict, payload.with_transfers, client.node.limits.call_gas, EXECUTION_LIMIT_S)
+    terms = Terms(payload.is_strict, payload.with_transfers, client.node.limits.call_gas)
     try:
-        done = client.chain.simulate(payload.plans, client.read_place(block), terms, client.node.ration.open())
+        done = client.chain.simulate(payload.plans, client.read_call_place(block), terms, client.asked)
     except TxRejected as error:
         raise RpcError(_CODES.get(error.code, -32000), error.message) from None
     return [_format_block(imagined, is_full=payload.is_full) for imagined in done]
