@@ -33,11 +33,14 @@ class TrainingService:
 
     def resume(self) -> None:
         """Take up the jobs that were open when the chain was stopped."""
-        head = self._chain.head.number
-        for first in range(0, head + 1, _BLOCKS_AT_ONCE):
+        head, first = self._chain.head.number, 0
+        while first <= head:
             last = min(first + _BLOCKS_AT_ONCE - 1, head)
-            for entry in self._chain.logs(first, last, [ADDRESS], [[SUBMITTED]], _LOGS_AT_ONCE):
+            entries = self._chain.logs(first, last, [ADDRESS], [[SUBMITTED]], _LOGS_AT_ONCE)
+            for entry in entries:
                 self._offer(entry)
+            is_cut = len(entries) == _LOGS_AT_ONCE  # then the last one's block may hold more
+            first = max(entries[-1].block_number, first + 1) if is_cut else last + 1
 
     def answer_finished(self) -> int:
         """Publish and answer what has ended, as the producer; call it now and then. How many jobs are done with."""
