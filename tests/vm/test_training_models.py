@@ -22,10 +22,12 @@ from infernet.chain.artifacts import load_artifact
 from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import to_address
 from infernet.protocol.manifest import Determinism
+from infernet.vm.block import Block
 from infernet.vm.chain import Chain
 from infernet.vm.digits_trainer import DigitsTrainer
 from infernet.vm.genesis import DEV_PRODUCER, Genesis, build_dev_accounts
 from infernet.vm.request import AccountOverride
+from infernet.vm.spc.addresses import SCHEDULER
 from infernet.vm.spc.training import ADDRESS
 from infernet.vm.training_folder import JobFolder
 from infernet.vm.training_publication import MODELS
@@ -34,6 +36,7 @@ from infernet.vm.training_worker import TrainingWorker
 
 PICTURE = bytes(range(PIXELS))
 TRAINING = load_artifact("Training")
+SCHEDULER_ABI, SCHEDULER_AT = load_artifact("Scheduler"), bytes.fromhex(SCHEDULER[2:])
 PARTS = 3_000
 """Classes of a model whose file has two parts."""
 
@@ -76,6 +79,11 @@ def read_failure(chain: Chain) -> str | None:
     logs = chain.logs(1, chain.head.number, [ADDRESS], [], 100)
     *_, (ok, result, _) = [decode_abi(["bool", "bytes", "bool"], log.data) for log in logs if len(log.topics) == 4]
     return None if ok else bytes(result).decode()
+
+
+def list_blocks(chain: Chain) -> list[Block]:
+    numbers = range(1, chain.head.number + 1)
+    return [block for number in numbers if (block := chain.block_by_number(number))]
 
 
 def list_answers(chain: Chain) -> list[bytes]:
@@ -203,24 +211,20 @@ def test_a_fee_may_have_to_cover_the_gas(source: Path, tmp_path: Path, fee: int,
     chain.close()
 
 
-def test_a_transaction_that_is_lost_is_sent_again(serve: Callable[[Chain], TrainingService], source: Path) -> None:
+def test_calls_that_are_due_in_every_block_do_not_take_the_answers_nonce(
+    serve: Callable[[Chain], TrainingService], source: Path
+) -> None:
     write_model(source)
-    chain = build_chain()
+    chain = build_chain(accounts={SCHEDULER_AT: AccountOverride(nonce=1, code=SCHEDULER_ABI.runtime)})
     service = serve(chain)
+    order = (to_address(BOB), 100_000, 10**10, 0, chain.head.number + 2, 1)
+    booked = SCHEDULER_ABI.encode_call("schedule", [order, b""])
+    assert send(chain, SCHEDULER_AT, booked, value=10**18).succeeded
     school = enrol(chain, PICTURE)
     chain.dev.automine = False
-    lost: list[bytes] = []
-
-    def lose_each_once() -> None:
-        for transaction in chain.pool.pending.get(chain.coinbase, ()):
-            if transaction.data not in lost:
-                lost.append(transaction.data)
-                chain.pool.drop(transaction.hash)
-        chain.mine()
-
-    wait_until(service, lambda: is_taught(chain, school, read_hash(source)), lose_each_once)
-    assert len(lost) == 3
-    assert [to for to, _ in list_own(chain)] == [MODELS, MODELS, ADDRESS]
+    wait_until(service, lambda: is_taught(chain, school, read_hash(source)), chain.mine)
+    assert all(block.transactions[0].to == SCHEDULER_AT for block in list_blocks(chain)[2:])
+    assert [to for to, _ in list_own(chain) if to != SCHEDULER_AT] == [MODELS, MODELS, ADDRESS]
     chain.close()
 
 
@@ -235,7 +239,7 @@ def test_an_answer_that_comes_too_late_costs_one_transaction(
     late = chain.head.timestamp + 2 * 86_400
 
     def mine_late() -> None:
-        is_last = any(tx.to == ADDRESS for tx in chain.pool.pending.get(chain.coinbase, ()))
+        is_last = any(message.to == ADDRESS for message in chain.outbox.waiting)
         chain.mine(late if is_last else None)
 
     wait_until(service, lambda: bool(list_answers(chain)), mine_late)

@@ -24,6 +24,7 @@ from infernet.vm.genesis import DEV_PRODUCER_KEY, Genesis
 from infernet.vm.ledger import Ledger
 from infernet.vm.next_block import compute_base_fee
 from infernet.vm.osaka.engine import OsakaEngine
+from infernet.vm.outbox import Outbox
 from infernet.vm.pending import Pending
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.request import (
@@ -96,8 +97,9 @@ class Chain:
             store.close()
             raise
         duties = Duties(engine, genesis.producer, producer_key, store)
+        self.outbox = Outbox(producer_key)
         self._executor = Executor(
-            engine, self.chain_id, self.coinbase, by_address, store, duties.find, budget_s, limit_s
+            engine, self.chain_id, self.coinbase, by_address, store, duties.find, self.outbox, budget_s, limit_s
         )
         self._calls = Calls(
             engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s
@@ -133,7 +135,7 @@ class Chain:
 
     def pending_block(self) -> Block:
         """What the next block would be now."""
-        return self._pending.read_block(self.ledger.parent, self.dev.chosen, self._build_env)
+        return self._pending.read_block(self.ledger.parent, self._list_chosen(), self._build_env)
 
     def transaction(self, tx_hash: bytes) -> MinedTransaction | None:
         return self.ledger.transaction(tx_hash)
@@ -290,11 +292,11 @@ class Chain:
         """With automine on, make blocks until nothing is left but what waits for something. An answer from outside is a
         reason to call it.
         """
-        while self.dev.automine and self.producer_key is not None and self.pool.has_payable(self.next_base_fee):
-            proposal, before = self.prepare_proposal(), len(self.pool)
+        while self.dev.automine and self.producer_key is not None and self._has_work():
+            proposal, before = self.prepare_proposal(), self._count_waiting()
             if proposal.block.transactions or proposal.refused:
                 self.finalize(proposal)
-            if len(self.pool) >= before:
+            if self._count_waiting() >= before:
                 return
 
     def mine_chosen(self, transactions: Sequence[Transaction], timestamp: int) -> Block:
@@ -327,6 +329,7 @@ class Chain:
         receipts = self.ledger.append(proposal)
         for transaction in proposal.refused:
             self.pool.drop(transaction.hash)
+        self.outbox.note_block(proposal.block, proposal.refused)
         self.pool.forget_used({transaction.sender for transaction in proposal.block.transactions})
         self.dev.note_block()
         self._listeners.tell(NewHead(proposal.block, receipts))
@@ -362,6 +365,15 @@ class Chain:
     def tell(self, event: Event) -> None:
         self._listeners.tell(event)
 
+    def _list_chosen(self) -> tuple[object, ...]:
+        return self.dev.chosen, *self.outbox.waiting
+
+    def _has_work(self) -> bool:
+        return bool(self.outbox.waiting) or self.pool.has_payable(self.next_base_fee)
+
+    def _count_waiting(self) -> int:
+        return len(self.pool) + len(self.outbox.waiting)
+
     def _read_nonce(self, address: bytes) -> int:
         return self.ledger.head_state.nonce(address)
 
@@ -386,9 +398,9 @@ class Chain:
 
     def _read_place(self, at: At) -> tuple[State, BlockEnv]:
         if at == "pending":
-            if not self.pool.pending:
+            if not self.pool.pending and not self.outbox.waiting:
                 return self.ledger.head_state, self._build_env()
-            return self._pending.read_state(self.ledger.parent, self.dev.chosen, self._build_env), self._build_env()
+            return self._pending.read_state(self.ledger.parent, self._list_chosen(), self._build_env), self._build_env()
         if isinstance(at, bytes):
             block = self.block_by_hash(at)
             if block is None:

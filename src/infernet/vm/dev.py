@@ -227,6 +227,7 @@ class DevControls:
             if block is not None:
                 removed.append(NewHead(block, chain.receipts(block)))
         chain.ledger.truncate(number, state)
+        chain.outbox.clear()  # it builds on what is gone
         if removed:
             chain.tell(Removed(tuple(removed)))
         return tuple(removed)

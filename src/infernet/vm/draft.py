@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 
 import structlog
@@ -49,8 +50,20 @@ class Draft:
 
     def execute(self, transaction: Transaction) -> None:
         """Take this one in, which must be possible."""
-        self.host.outside = Remembered() if self._waiting is None else self._waiting.open_duty()
+        self._open_outside()
         self.taken.append((transaction, self.block.execute(transaction)))
+
+    def take_own(self, transactions: Iterable[Transaction], limit_s: float) -> None:
+        """Take in what the producer itself has to say, in this order, up to what does not fit."""
+        for transaction in transactions:
+            if transaction.gas > self.env.gas_limit - self.block.gas_used:
+                return
+            self._open_outside()
+            done = _try(self.block, transaction, limit_s)
+            if done is None:
+                self.refused.append(transaction)
+                return
+            self.taken.append((transaction, done))
 
     def fill(self, pool: Pool | Chosen, budget_s: float, limit_s: float) -> bool:
         """Take in as much as fits. What waits for the outside is left out, and what its sender sent after it.
@@ -77,6 +90,9 @@ class Draft:
             if not is_taken:
                 skipped.add(transaction.sender)
         return place == len(self._seen)
+
+    def _open_outside(self) -> None:
+        self.host.outside = Remembered() if self._waiting is None else self._waiting.open_duty()
 
     def _take(self, transaction: Transaction, limit_s: float) -> bool:
         outside = Remembered() if self._waiting is None else self._waiting.open(transaction.hash)

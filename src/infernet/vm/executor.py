@@ -11,6 +11,7 @@ from infernet.vm.draft import Draft
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, State, TransactionRefused
 from infernet.vm.merkle import compute_ordered_root
 from infernet.vm.next_block import Parent, build_env, build_header
+from infernet.vm.outbox import Outbox
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
@@ -47,6 +48,7 @@ class Executor:
 
     Args:
         find_duty: the transaction that a block must begin with, None where nothing is due.
+        outbox: what follows it, of the producer's own.
         budget_s: after so many seconds no more transactions are taken from the pool.
         limit_s: a transaction of the pool that takes longer is left out, and forgotten.
     """
@@ -59,12 +61,14 @@ class Executor:
         spcs: Mapping[bytes, Spc],
         blobs: Blobs,
         find_duty: Callable[[State, BlockEnv], Transaction | None],
+        outbox: Outbox,
         budget_s: float,
         limit_s: float,
     ) -> None:
         self._engine, self._chain_id, self._coinbase = engine, chain_id, coinbase
         self._spcs, self._blobs = spcs, blobs
-        self._find_duty, self._budget_s, self._limit_s = find_duty, budget_s, limit_s
+        self._find_duty, self._outbox = find_duty, outbox
+        self._budget_s, self._limit_s = budget_s, limit_s
 
     def open_host(self, answers: Answers | None = None, outside: Outside | None = None) -> SpcHost:
         return SpcHost(self._spcs, self._blobs, answers, outside)
@@ -84,12 +88,15 @@ class Executor:
     def open_draft(
         self, parent: Parent, env: BlockEnv, answers: Answers | None = None, waiting: Waiting | None = None
     ) -> Draft:
-        """A block with what the chain's rules ask of its producer, and nothing else yet."""
+        """A block with what the chain's rules ask of its producer and what that has to say, and nothing else yet."""
         host = self.open_host(answers)
         draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host), waiting)
         duty = self._find_duty(parent.state, env)
         if duty is not None:
             draft.execute(duty)
+        if self._outbox.waiting:
+            nonce = parent.state.nonce(self._coinbase) + (duty is not None)
+            draft.take_own(self._outbox.sign(env, nonce), self._limit_s)
         return draft
 
     def fill(self, draft: Draft, pool: Pool | Chosen) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infernet.vm.chain import Chain
+from infernet.vm.outbox import Message
 from infernet.vm.request import TxRejected
 from infernet.vm.spc.training import TrainingFailed
-from infernet.vm.transaction import FEE_MARKET, Transaction, sign_transaction
 
 
 class ProducerAccount:
@@ -21,7 +21,7 @@ class ProducerAccount:
 
     def __init__(self, chain: Chain, allowance_wei: int | None = None) -> None:
         self._chain, self._allowance_wei = chain, allowance_wei
-        self._sent: list[bytes] = []
+        self._sent: list[Message] = []
         self._waiting_wei = self.gas_used = self.cost_wei = 0
 
     @property
@@ -31,9 +31,16 @@ class ProducerAccount:
 
     def send(self, to: bytes, data: bytes, gas: int) -> None:
         """Raises `TxRejected`."""
-        price_wei = self._chain.next_base_fee
-        self._sent.append(self._chain.submit(self._sign(to, data, gas, 2 * price_wei).raw))
+        price_wei, waiting = self._chain.next_base_fee, self._chain.outbox.waiting
+        needed = 2 * price_wei * (gas + sum(message.gas for message in waiting))
+        has = self._chain.state(self._chain.head.number).balance(self._chain.coinbase)
+        if has < needed:
+            raise TxRejected("tx.insufficient_funds", f"insufficient funds for gas: balance {has}, tx cost {needed}")
+        message = Message(to, data, gas)
+        self._chain.outbox.add(message)
+        self._sent.append(message)
         self._waiting_wei += gas * price_wei
+        self._chain.mine_ready()
 
     def may_spend(self, gas: int) -> bool:
         """Whether so much more gas, at today's price, is within the allowance."""
@@ -41,36 +48,21 @@ class ProducerAccount:
         return self._allowance_wei is None or spent_wei <= self._allowance_wei
 
     def is_settled(self) -> bool:
-        """Whether nothing waits for a block any more; what was lost on the way counts as never sent.
+        """Whether nothing waits for a block any more; a block that was taken back counts as never made.
 
         Raises:
-            TrainingFailed: a transaction was mined and reverted.
+            TrainingFailed: a transaction was mined and reverted, or no block can hold it.
         """
-        ready = {transaction.hash for transaction in self._chain.pool.pending.get(self._chain.coinbase, ())}
-        if not ready.isdisjoint(self._sent):
+        if any(message in self._chain.outbox.waiting for message in self._sent):
             return False
-        receipts = [receipt for tx_hash in self._sent if (receipt := self._chain.receipt(tx_hash))]
-        self._sent, self._waiting_wei = [], 0
+        sent, self._sent, self._waiting_wei = self._sent, [], 0
+        receipts = [receipt for message in sent if (receipt := self._chain.receipt(message.tx_hash or b""))]
         for receipt in receipts:
             self.gas_used += receipt.gas_used
             self.cost_wei += receipt.gas_used * receipt.effective_gas_price
         for receipt in receipts:
             if not receipt.succeeded:
                 raise TrainingFailed(f"the transaction 0x{receipt.tx_hash.hex()} reverted")
+        if any(message.is_refused for message in sent):
+            raise TrainingFailed("no block can hold it: it takes too long")
         return True
-
-    def _sign(self, to: bytes, data: bytes, gas: int, max_fee: int) -> Transaction:
-        chain = self._chain
-        if chain.producer_key is None:
-            raise TxRejected("tx.unknown_account", "this node is no producer")
-        nonce = chain.next_nonce(chain.coinbase)
-        return sign_transaction(
-            FEE_MARKET,
-            chain.producer_key,
-            chain_id=chain.chain_id,
-            nonce=nonce,
-            gas=gas,
-            max_fee=max_fee,
-            to=to,
-            data=data,
-        )
