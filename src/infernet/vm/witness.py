@@ -88,23 +88,21 @@ class Witness:
 
     async def gather(self) -> None:
         """Collect the others' seals, until cancelled: so that this node knows too what a quorum has sealed."""
-        book = self._chain.seals
         while True:
             await asyncio.sleep(self._pause_s)
             with contextlib.suppress(RetryLater):  # who follows upstream says so
-                while await self._engine.run(lambda: book.sealed) < self._chain.head.number:
-                    number = await self._engine.run(lambda: book.sealed) + 1
-                    if not await self._fill(number):
-                        break
+                while await self._fill_next():
+                    pass
 
-    async def _fill(self, number: int) -> bool:
-        """Whether this block has a quorum now."""
-        block = await self._engine.run(self._chain.block_by_number, number)
+    async def _fill_next(self) -> bool:
+        """Whether the first block that lacked a quorum has one now."""
+        chain, run = self._chain, self._engine.run
+        block = await run(lambda: chain.block_by_number(chain.seals.sealed + 1))
         if block is None:
             return False
-        seals = self._chain.seals.select(block, await self._exchange.fetch(block))
-        await self._engine.run(self._chain.seals.add, block, seals)
-        return self._chain.seals.has_quorum(await self._engine.run(self._chain.seals.read, number))
+        seals = await run(chain.seals.select, block, await self._exchange.fetch(block))
+        await run(chain.seals.add, block, seals)
+        return await run(lambda: chain.seals.sealed) >= block.number
 
     async def _agrees(self, block: Block) -> bool:
         for attempt in range(1, self._attempts + 1):

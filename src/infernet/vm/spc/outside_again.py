@@ -15,7 +15,7 @@ from infernet.vm.spc.addresses import HTTP, LLM, RAG
 from infernet.vm.spc.call import Blobs, BlockContext, Spc, SpcCall, SpcOutOfGas, SpcRevert
 from infernet.vm.spc.host import Answers, SpcHost
 
-_SHOWN_BYTES = 96
+_SHOWN_BYTES = 160
 
 
 @dataclass(frozen=True, slots=True)
