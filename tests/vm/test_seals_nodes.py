@@ -347,8 +347,9 @@ async def test_only_a_witness_of_the_layer_seals_and_only_to_an_endpoint(server:
         with pytest.raises(NodeMisconfigured, match="is no witness of this layer") as refused:
             await follow(layer, None, url, once=True, on_block=lambda block: None, witness_key=DEV_PRODUCER_KEY)
         assert refused.value.code == "layer.no_witness"
-        with pytest.raises(InvalidInput, match="name one instead of a file"):
-            await follow(layer, None, str(tmp_path), once=True, on_block=lambda block: None, witness_key=KEYS[0])
+        for options in ({"witness_key": KEYS[0]}, {"seals_from": [url]}):
+            with pytest.raises(InvalidInput, match="name one instead of a file"):
+                await follow(layer, None, str(tmp_path), once=True, on_block=lambda block: None, **options)
         await network.ask()
         head = network.producer.chain.head
         with pytest.raises(InfernetError, match="no seal of block 1"):

@@ -52,11 +52,11 @@ async def follow(
         seals_from: endpoints that are asked for seals beside the source.
 
     Raises:
-        InvalidInput: `witness.file`: a file takes no seals.
+        InvalidInput: `follow.file`: a file takes no seals, and has those that it has.
         InfernetError: as `vm.follower.follow`.
     """
-    if "://" not in source and witness_key is not None:
-        raise InvalidInput("witness.file", "a witness hands its seals to an endpoint: name one instead of a file")
+    if "://" not in source and (witness_key is not None or seals_from):
+        raise InvalidInput("follow.file", "seals go to endpoints and come from them: name one instead of a file")
     async with AsyncExitStack() as stack:
         engine = EngineThread()
         stack.callback(engine.close)

@@ -120,6 +120,8 @@ def follow_chain(
 
     if keystore is not None and not witness:
         raise InvalidInput("witness.no_flag", "--keystore is of a witness: add --witness, or leave it out")
+    if witness and data is None:
+        raise InvalidInput("witness.no_data", "a witness must not forget what it sealed: name a folder with --data")
     key = load_user_signer(keystore).export_key() if witness else None
     serving = None if port is None else Serving(host, port, public, _show_serving(as_json))
     with contextlib.suppress(Interrupted):

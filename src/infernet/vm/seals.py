@@ -8,6 +8,7 @@ block's hash covers its transactions, what they did and, by `extra_data`, every 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import coincurve
 
@@ -40,8 +41,14 @@ def compute_seal_digest(chain_id: int, genesis_hash: bytes, block_hash: bytes) -
 
 def sign_digest(private_key: bytes, digest: bytes) -> bytes:
     """Always the same seal for the same key and digest (RFC 6979)."""
-    signature = coincurve.PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+    signature = _load_key(private_key).sign_recoverable(digest, hasher=None)
     return signature[:64] + bytes((27 + signature[64],))
+
+
+@lru_cache(maxsize=8)
+def _load_key(private_key: bytes) -> coincurve.PrivateKey:
+    """Making one costs as much as signing, for it computes the public key."""
+    return coincurve.PrivateKey(private_key)
 
 
 def recover_signer(seal: bytes, digest: bytes) -> bytes:
