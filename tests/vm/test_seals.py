@@ -206,7 +206,7 @@ def test_a_witness_counts_once_however_often_it_seals(producer: Chain, follower:
     assert first is not None
     other = sign_with_nonce(KEYS[0], compute_seal_digest(GENESIS.chain_id, first.hash, block.hash), 12_345)
     assert other != seal
-    for again in (seal, other, seal):
+    for again in (seal, seal, other):
         assert add(producer, block, again) == WITNESSES[0]
     assert producer.seals.sealed == 0
     assert producer.seals.read(1)[WITNESSES[0]] == seal

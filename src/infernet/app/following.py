@@ -61,7 +61,8 @@ async def follow(
         engine = EngineThread()
         stack.callback(engine.close)
         is_public = serving is not None and serving.is_public
-        chain = await engine.run(Chain, layer.genesis, layer.spcs, path, producer_key=None, run_recorded=not is_public)
+        asks = witness_key is not None and not is_public
+        chain = await engine.run(Chain, layer.genesis, layer.spcs, path, producer_key=None, run_recorded=asks)
         stack.push_async_callback(engine.run, chain.close)
         if serving is not None:
             server = await stack.enter_async_context(

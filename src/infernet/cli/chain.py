@@ -128,7 +128,7 @@ def follow_chain(
         path = None if data is None else data / "chain.sqlite"
         verified = run(
             follow(
-                build_layer(_read(layer)),
+                build_layer(_read(layer), asks=witness),
                 path,
                 source,
                 once=once,
@@ -259,7 +259,7 @@ async def _run_stubs(settings: LayerSettings, rpc_url: str, host: str, port: int
 
 
 def _show(running: RunningLayer, layer: Layer, settings: LayerSettings, as_json: bool) -> None:
-    from infernet.app.layer import describe_predeploys
+    from infernet.app.layer import describe_precompiles, describe_predeploys
 
     head, contracts = running.chain.head, describe_predeploys(settings)
     if as_json:
@@ -268,7 +268,8 @@ def _show(running: RunningLayer, layer: Layer, settings: LayerSettings, as_json:
         return
     where = f"[bold]{running.server.url}[/]  id {running.chain.chain_id}, block {head.number}"
     pace = f"every {settings.block_time_s:g} s" if settings.block_time_s else "one for each transaction"
-    precompiles = ", ".join(f"{spc.name} {spc.address[:2]}…{spc.address[-4:]}" for spc in layer.spcs)
+    addresses = describe_precompiles(settings, layer)
+    precompiles = ", ".join(f"{name} {address[:2]}…{address[-4:]}" for name, address in addresses.items())
     for name, value in (("chain", where), ("blocks", pace), ("precompiles", precompiles), *contracts.items()):
         console().print(f"{name:<26}{value}", soft_wrap=True, highlight=False)
     console().print("Ctrl-C stops it")

@@ -40,7 +40,7 @@ from infernet.vm.spc.call import Spc
 from infernet.vm.spc.host import Answers
 from infernet.vm.spc.outside_again import Difference
 from infernet.vm.trace import Tracer
-from infernet.vm.transaction import FEE_MARKET, Access, Transaction, compute_address, sign_transaction
+from infernet.vm.transaction import Access, Transaction, compute_address
 
 __all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
 
@@ -260,21 +260,6 @@ class Chain:
         tx_hash = self._admit(self.dev.build_transaction(request))
         self._automine()
         return tx_hash
-
-    def send_as_producer(self, to: bytes, data: bytes, gas: int) -> bytes:
-        """Sign with the producer's key, and let it wait for a block like any other.
-
-        Raises:
-            TxRejected: as `submit`.
-        """
-        if self.producer_key is None:
-            raise TxRejected("tx.unknown_account", "this node is no producer")
-        fee = 2 * self.next_base_fee
-        nonce = self.pool.next_nonce(self.coinbase)
-        transaction = sign_transaction(
-            FEE_MARKET, self.producer_key, chain_id=self.chain_id, nonce=nonce, gas=gas, max_fee=fee, to=to, data=data
-        )
-        return self.submit(transaction.raw)
 
     # Blocks
 

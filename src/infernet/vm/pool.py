@@ -176,5 +176,6 @@ class Pool:
 
 def _check_replacement(old: Transaction, new: Transaction) -> None:
     for name in ("max_fee", "max_priority_fee"):
-        if getattr(new, name) * 100 < getattr(old, name) * (100 + REPLACEMENT_BUMP_PERCENT):
+        least = getattr(old, name) * (100 + REPLACEMENT_BUMP_PERCENT) // 100  # wallets round down as well
+        if getattr(new, name) < least or new.max_fee <= old.max_fee:
             raise TxRejected("tx.replacement_underpriced", "replacement transaction underpriced")

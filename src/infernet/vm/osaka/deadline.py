@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from math import inf
 from time import perf_counter
 
+from infernet.vm.osaka.blake2 import SECONDS_PER_ROUND
+
 
 class TooSlow(Exception):
     """It would take longer than it may."""
@@ -25,7 +27,7 @@ _limit = _Limit()
 _UNITS = {  # by address: bytes of input and gas of each unit, and its seconds on a slow machine
     0x08: (192, 34_000, 0.3),
 }
-_BLAKE2F, _BLAKE2F_BYTES, _SECONDS_PER_ROUND = 0x09, 213, 2e-5
+_BLAKE2F, _BLAKE2F_BYTES = 0x09, 213
 
 
 @contextmanager
@@ -56,7 +58,7 @@ def check_precompile(address: bytes, data: bytes, gas: int) -> None:
     number, seconds = int.from_bytes(address, "big"), 0.0
     if number == _BLAKE2F and len(data) == _BLAKE2F_BYTES:
         rounds = int.from_bytes(data[:4], "big")
-        seconds = rounds * _SECONDS_PER_ROUND if rounds <= gas else 0.0
+        seconds = rounds * SECONDS_PER_ROUND if rounds <= gas else 0.0
     elif number in _UNITS:
         size, gas_each, seconds_each = _UNITS[number]
         seconds = min(len(data) // size, gas // gas_each) * seconds_each
