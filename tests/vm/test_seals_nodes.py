@@ -276,6 +276,19 @@ async def test_a_file_without_a_quorum_is_followed_up_to_there(server: SmallServ
             assert verified == sealed
 
 
+async def test_an_older_file_lacks_seals_of_blocks_that_are_here(server: SmallServer, tmp_path: Path) -> None:
+    async with run_network(server) as network:
+        number, url = await network.ask(), network.producer.server.url
+        assert await export(url, tmp_path / "blocks", 1, None) == number
+        for key in KEYS[:2]:
+            await seal(url, network.producer.chain.head.hash, key)
+        for source in (url, str(tmp_path / "blocks")):
+            layer, path = build_layer(server), tmp_path / "chain.sqlite"
+            with capture_logs() as lines:
+                assert await follow(layer, path, source, once=True, on_block=lambda block: None) == number
+            assert not lines
+
+
 async def test_a_producer_that_hides_the_seals_does_not_stop_who_asks_the_witnesses(server: SmallServer) -> None:
     """The producer here never hears of the seals: they are with a node of the witnesses alone."""
     async with run_network(server) as network:
