@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from counter import encode
-from evm import ALICE, ask, call, deploy, forward, send
+from evm import ALICE, ask, send, sign
 from parrot import Parrot
 from small_server import Reply, Seen, SmallServer, serve
 
@@ -97,11 +97,11 @@ def test_the_same_answer_is_no_difference(server: SmallServer) -> None:
 
 def test_another_answer_is_named_with_its_host(server: SmallServer) -> None:
     chain, witness = (build([build_http(server)], is_follower=one) for one in (False, True))
-    both = deploy(chain, call(HTTP_BYTES) + b"\x50" + forward(HTTP_BYTES))
-    send(chain, both, encode("get(string)", server.url("/price")))
+    asked = [encode("get(string)", server.url(path)) for path in ("/price", "/rate")]
+    nonce = chain.next_nonce(ALICE)
+    chain.submit_many([sign(chain, HTTP_BYTES, data, nonce=nonce + at).raw for at, data in enumerate(asked)])
     assert len(chain.head.records) == 2
-    answers = iter([b"five", b"six"])
-    server.answer = lambda _: Reply(body=next(answers))
+    server.answer = lambda seen: Reply(body=b"six" if seen.path == "/rate" else b"five")
     (difference,) = compare(chain, witness)
     assert (difference.record, difference.spc, difference.asked) == (1, "http", f"127.0.0.1:{server.port}")
     facts = difference.describe()
