@@ -138,11 +138,12 @@ async def follow(
     if witness is not None:
         await witness.resume()
     async for encoded in source.blocks(chain.head.number + 1, once=once):
-        sealed: SealedBlock | None = await engine.run(chain.seals.decode, encoded)
-        if witness is None and sealed is not None:
-            sealed = await _await_quorum(chain, engine, sealed, exchange, once=once)
-        if sealed is None:
-            break
+        sealed = await engine.run(chain.seals.decode, encoded)
+        if witness is None:
+            complete = await _await_quorum(chain, engine, sealed, exchange, once=once)
+            if complete is None:
+                break
+            sealed = complete
         on_block(await engine.run(chain.import_sealed, sealed))
         if witness is not None:
             await witness.look(sealed)
@@ -154,23 +155,25 @@ async def _await_quorum(
 ) -> SealedBlock | None:
     """The block with the seals of a quorum; None where there is none now, and nobody to wait for."""
     book, block = chain.seals, sealed.block
+    if book.has_quorum(sealed.seals):
+        return sealed
     ours = await engine.run(chain.block_by_number, block.number)
     if ours is not None and ours.hash == block.hash:  # a file begins with the first block whatever is here
         return sealed
     seen: list[bytes] = []
     for poll in count():
-        if not book.has_quorum(sealed.seals) and exchange is not None:
+        if exchange is not None:
             before, seen = seen, await exchange.fetch(block)
             if seen != before:
                 sealed = SealedBlock(block, {**await engine.run(book.select, block, seen), **sealed.seals})
-        if book.has_quorum(sealed.seals):
-            return sealed
+            if book.has_quorum(sealed.seals):
+                return sealed
+            book.produced = await exchange.fetch_head()
         is_last = once or exchange is None
         if is_last or poll == _PATIENCE:
             _warn(chain, sealed)
-        if exchange is None or is_last:
+        if is_last:
             return None
-        book.produced = await exchange.fetch_head()
         await asyncio.sleep(_POLL_S)
     raise AssertionError
 
