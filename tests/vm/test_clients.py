@@ -126,7 +126,15 @@ async def test_web3_py(rpc: RpcClient, guestbook: dict[str, Any]) -> None:
     [
         (
             "viem",
-            {"pushed": ["again"], "status": "success", "provenEntries": 2, "legacyType": "legacy", "fees": 3},
+            {
+                "pushed": ["again"],
+                "status": "success",
+                "provenEntries": 2,
+                "legacyType": "legacy",
+                "fees": 3,
+                "simulated": [["success", "3"], ["success", "imagined"], ["failure", None]],
+                "spent": [["ETH", -5]],
+            },
         ),
         (
             "ethers",

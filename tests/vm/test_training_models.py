@@ -248,6 +248,22 @@ def test_an_answer_that_comes_too_late_costs_one_transaction(
     chain.close()
 
 
+def test_a_producer_that_gets_its_ether_after_the_deadline_sends_nothing(
+    serve: Callable[[Chain], TrainingService], source: Path
+) -> None:
+    write_model(source)
+    chain = build_chain(accounts={DEV_PRODUCER: AccountOverride(balance=10**12)})
+    service = serve(chain)
+    enrol(chain, PICTURE)
+    with capture_logs() as logs:
+        wait_until(service, lambda: any(entry["event"] == "training.waits" for entry in logs))
+        chain.mine(chain.head.timestamp + 2 * 86_400)
+        send(chain, DEV_PRODUCER, value=10**18, sender=BOB)
+        wait_until(service, lambda: any(entry["event"] == "training.too_late" for entry in logs))
+    assert list_own(chain) == []
+    chain.close()
+
+
 def test_a_model_that_was_taken_back_is_published_again(
     serve: Callable[[Chain], TrainingService], source: Path
 ) -> None:

@@ -46,6 +46,11 @@ class BlockTables:
             decode_records(records) if records else (),
         )
 
+    def read_timestamp(self, number: int) -> int:
+        """Of a block that is there."""
+        ((header,),) = self._db.execute("SELECT header FROM blocks WHERE number = ?", (number,))
+        return decode_header(header).timestamp
+
     def find_block(self, block_hash: bytes) -> int | None:
         """Its number."""
         rows = self._db.execute("SELECT number FROM blocks WHERE hash = ?", (block_hash,))

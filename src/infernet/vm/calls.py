@@ -10,8 +10,11 @@ from infernet.vm.block import Block, Header
 from infernet.vm.engine import BlockEnv, Engine, State
 from infernet.vm.executor import Executor
 from infernet.vm.ledger import Ledger
+from infernet.vm.next_block import Parent
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, CallResult
-from infernet.vm.spc.host import Answers, Live, Remembered, Replayed, Unanswered
+from infernet.vm.simulation import BlockPlan, Imagined, Simulation, Terms
+from infernet.vm.spc.host import Replayed, SpcHost, Unanswered
+from infernet.vm.spc.outside import Outside, Remembered
 from infernet.vm.trace import Outermost, Tracer
 from infernet.vm.transaction import Access
 
@@ -50,13 +53,12 @@ class Calls:
         overrides: Mapping[bytes, AccountOverride] | None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> CallResult:
-        host = self._executor.open_host((answers or Live()) if self._run_recorded else Unanswered())
         return self._engine.call(
             state,
             env,
-            host,
+            self._open_host(outside),
             request,
             overrides=overrides,
             block_override=block_override,
@@ -70,14 +72,14 @@ class Calls:
         state: State,
         env: BlockEnv,
         overrides: Mapping[bytes, AccountOverride] | None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> int:
         """By bisection, to 1.5 %; exactly what it used where that is enough, as it mostly is."""
-        answers = answers or Remembered()
+        outside = outside or Remembered()
         most = _bound_gas(request, state, env, overrides)
 
         def run(gas: int) -> CallResult:
-            return self.call(replace(request, gas=gas), state, env, overrides, answers=answers)
+            return self.call(replace(request, gas=gas), state, env, overrides, outside=outside)
 
         try:
             result = run(most)
@@ -99,10 +101,22 @@ class Calls:
         return most
 
     def access_list(
-        self, request: CallRequest, state: State, env: BlockEnv, answers: Answers | None = None
+        self, request: CallRequest, state: State, env: BlockEnv, outside: Outside | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
-        host = self._executor.open_host((answers or Remembered()) if self._run_recorded else Unanswered())
-        return self._engine.list_accesses(state, env, host, request, self._limit_s)
+        return self._engine.list_accesses(state, env, self._open_host(outside), request, self._limit_s)
+
+    def simulate(
+        self, number: int, plans: Sequence[BlockPlan], terms: Terms, outside: Outside | None = None
+    ) -> list[Imagined]:
+        """Blocks on top of this one."""
+        block = self._ledger.block(number)
+        if block is None:
+            raise AssertionError(number)
+        parent = Parent(block, self._ledger.state(number), tuple(self._ledger.hashes_before(number + 1)))
+        simulation = Simulation(
+            self._engine, self._executor, self._chain_id, parent, terms, self._limit_s, lambda: self._open_host(outside)
+        )
+        return simulation.run(plans)
 
     def trace(self, block: Block, tracers: Sequence[Tracer | None]) -> list[CallResult]:
         """Execute a block's first transactions again, with the answers that it recorded: what came of those traced."""
@@ -126,6 +140,9 @@ class Calls:
         if block is None:
             raise AssertionError(number)
         return self._describe(block.header)
+
+    def _open_host(self, outside: Outside | None) -> SpcHost:
+        return self._executor.open_host(None if self._run_recorded else Unanswered(), outside)
 
     def _read_env(self, header: Header) -> BlockEnv:
         return BlockEnv(

@@ -36,11 +36,13 @@ from infernet.vm.request import (
     TxRejected,
 )
 from infernet.vm.seal_book import SealBook, SealedBlock
+from infernet.vm.simulation import BlockPlan, Imagined, Terms
 from infernet.vm.spc.call import Spc
-from infernet.vm.spc.host import Answers
+from infernet.vm.spc.outside import Outside
 from infernet.vm.spc.outside_again import Difference
 from infernet.vm.trace import Tracer
 from infernet.vm.transaction import Access, Transaction, compute_address
+from infernet.vm.waiting import Waiting
 
 __all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
 
@@ -59,6 +61,9 @@ class Chain:
         clock: seconds since 1970.
         budget_s: after so many seconds a block takes no more transactions from the pool.
         limit_s: how long one transaction of the pool, or one call, may take.
+
+    Attributes:
+        waiting: what recorded precompiles ask the outside, on this thread unless it is told to ask beside.
     """
 
     def __init__(
@@ -102,7 +107,8 @@ class Chain:
         self._calls = Calls(
             engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s
         )
-        self.pool = Pool(self._read_nonce)
+        self.waiting = Waiting()
+        self.pool = Pool(self._read_nonce, self.waiting.forget)
         self._pending = Pending(self._executor, self.pool)
         self._listeners = Listeners()
         self._clock = clock
@@ -175,39 +181,47 @@ class Chain:
         overrides: Mapping[bytes, AccountOverride] | None = None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> CallResult:
         """
         Args:
-            answers: of recorded precompiles, the same to the same question; None runs them.
+            outside: who answers what recorded precompiles ask; None: they are asked at once, and this thread waits.
 
         Raises:
             StateUnavailable: as `state`.
             CallFailed: it could not even begin.
+            AnswerNeeded: `outside` has no answer yet.
         """
         state, env = self._read_place(at)
-        return self._calls.call(request, state, env, overrides, block_override, tracer, answers)
+        return self._calls.call(request, state, env, overrides, block_override, tracer, outside)
 
     def estimate(
         self,
         request: CallRequest,
         at: At,
         overrides: Mapping[bytes, AccountOverride] | None = None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> int:
         """A gas limit with which it succeeds.
 
         Raises:
-            StateUnavailable: as `state`.
+            StateUnavailable, AnswerNeeded: as `call`.
             CallFailed: with the revert's data where it fails with any gas.
         """
-        return self._calls.estimate(request, *self._read_place(at), overrides, answers)
+        return self._calls.estimate(request, *self._read_place(at), overrides, outside)
 
     def access_list(
-        self, request: CallRequest, at: At, answers: Answers | None = None
+        self, request: CallRequest, at: At, outside: Outside | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         """Raises as `call`."""
-        return self._calls.access_list(request, *self._read_place(at), answers)
+        return self._calls.access_list(request, *self._read_place(at), outside)
+
+    def simulate(
+        self, plans: Sequence[BlockPlan], at: At, terms: Terms, outside: Outside | None = None
+    ) -> list[Imagined]:
+        """Blocks on top of this one; `pending` is the head. Raises as `call` and `Simulation.run`."""
+        _, env = self._read_place(self.head.number if at == "pending" else at)
+        return self._calls.simulate(env.number, plans, terms, outside)
 
     def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
         """Execute a mined transaction again where it stood; None where there is none.
@@ -229,7 +243,8 @@ class Chain:
     # Transactions
 
     def submit(self, raw: bytes) -> bytes:
-        """Take a signed transaction; the answer is its hash. With automine on it is in a block on return.
+        """Take a signed transaction; the answer is its hash. With automine on it is in a block on return, but for one
+        that waits for the outside (`waiting`).
 
         Raises:
             TxRejected: with the wording that wallets know.
@@ -247,18 +262,19 @@ class Chain:
                 results.append(self._admit(read_transaction(raw, self.chain_id)))
             except TxRejected as error:
                 results.append(error)
-        self._automine()
+        self.mine_ready()
         return results
 
-    def submit_request(self, request: CallRequest) -> bytes:
+    def submit_request(self, request: CallRequest, outside: Outside | None = None) -> bytes:
         """Take a transaction of an impersonated account, unsigned.
 
         Raises:
             TxRejected: as `submit`; `tx.unknown_account`: its sender is not impersonated.
             CallFailed: no gas was given, and none is enough.
+            AnswerNeeded: no gas was given, and its estimate waits for the outside.
         """
-        tx_hash = self._admit(self.dev.build_transaction(request))
-        self._automine()
+        tx_hash = self._admit(self.dev.build_transaction(request, outside))
+        self.mine_ready()
         return tx_hash
 
     # Blocks
@@ -274,8 +290,21 @@ class Chain:
         self.finalize(proposal)
         return proposal.block
 
+    def mine_ready(self) -> None:
+        """With automine on, make blocks until nothing is left but what waits for something. An answer from outside is a
+        reason to call it.
+        """
+        while self.dev.automine and self.producer_key is not None and self.pool.has_payable(self.next_base_fee):
+            proposal, before = self.prepare_proposal(), len(self.pool)
+            if proposal.block.transactions or proposal.refused:
+                self.finalize(proposal)
+            if len(self.pool) >= before:
+                return
+
     def mine_chosen(self, transactions: Sequence[Transaction], timestamp: int) -> Block:
-        """Make a block of these, which takes nothing from the pool; what is not possible is left out."""
+        """Make a block of these, which takes nothing from the pool; what is not possible is left out. What they ask the
+        outside is asked at once.
+        """
         env = self._build_env(timestamp)
         proposal = self._executor.prepare_proposal(self.ledger.parent, env, Chosen(transactions))
         self.finalize(proposal)
@@ -285,8 +314,9 @@ class Chain:
         return int(self._clock())
 
     def prepare_proposal(self, timestamp: int | None = None) -> Proposal:
-        """A block of what waits in the pool."""
-        return self._executor.prepare_proposal(self.ledger.parent, self._build_env(timestamp), self.pool)
+        """A block of what waits in the pool, and not for the outside."""
+        env = self._build_env(timestamp)
+        return self._executor.prepare_proposal(self.ledger.parent, env, self.pool, self.waiting)
 
     def process_proposal(self, block: Block) -> Proposal:
         """Execute a block of another producer.
@@ -378,13 +408,6 @@ class Chain:
         self.pool.add(transaction)
         self._listeners.tell(NewPending(transaction.hash))
         return transaction.hash
-
-    def _automine(self) -> None:
-        while self.dev.automine and self.producer_key is not None and self.pool.has_payable(self.next_base_fee):
-            before = len(self.pool)
-            self.mine()
-            if len(self.pool) >= before:  # what is left fits into no block
-                return
 
     def _build_env(self, timestamp: int | None = None) -> BlockEnv:
         if timestamp is None:

@@ -120,6 +120,7 @@ class OpenBlock(Protocol):
 
         Raises:
             TransactionRefused: it cannot stand here, or takes too long.
+            AnswerNeeded: it waits for the outside. Nothing of it remains; `spent_s` says what of `limit_s` it took.
         """
         ...
 
@@ -152,6 +153,7 @@ class Engine(Protocol):
 
         Raises:
             CallFailed: it could not begin: gas below the intrinsic cost, or value above the balance; or takes too long.
+            AnswerNeeded: it waits for the outside.
         """
         ...
 

@@ -15,8 +15,10 @@ from infernet.vm.next_block import Parent, build_env, build_header
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
+from infernet.vm.spc.outside import Outside
 from infernet.vm.spc.outside_again import AskingHost, Difference
 from infernet.vm.transaction import Transaction
+from infernet.vm.waiting import Waiting
 
 _MAX_TIMESTAMP = 2**40
 
@@ -66,25 +68,27 @@ class Executor:
         self._spcs, self._blobs = spcs, blobs
         self._find_duty, self._budget_s, self._limit_s = find_duty, budget_s, limit_s
 
-    def open_host(self, answers: Answers | None = None) -> SpcHost:
-        return SpcHost(self._spcs, self._blobs, answers)
+    def open_host(self, answers: Answers | None = None, outside: Outside | None = None) -> SpcHost:
+        return SpcHost(self._spcs, self._blobs, answers, outside)
 
     def build_next_env(self, parent: Parent, timestamp: int, base_fee: int | None = None) -> BlockEnv:
         """The block after `parent`."""
         return build_env(parent, self._chain_id, self._coinbase, timestamp, base_fee)
 
     def prepare_proposal(
-        self, parent: Parent, env: BlockEnv, pool: Pool | Chosen, answers: Answers | None = None
+        self, parent: Parent, env: BlockEnv, pool: Pool | Chosen, waiting: Waiting | None = None
     ) -> Proposal:
         """A block of what waits, as much as fits."""
-        draft = self.open_draft(parent, env, answers)
+        draft = self.open_draft(parent, env, waiting=waiting)
         self.fill(draft, pool)
         return self.close(draft)
 
-    def open_draft(self, parent: Parent, env: BlockEnv, answers: Answers | None = None) -> Draft:
+    def open_draft(
+        self, parent: Parent, env: BlockEnv, answers: Answers | None = None, waiting: Waiting | None = None
+    ) -> Draft:
         """A block with what the chain's rules ask of its producer, and nothing else yet."""
         host = self.open_host(answers)
-        draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host))
+        draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host), waiting)
         duty = self._find_duty(parent.state, env)
         if duty is not None:
             draft.execute(duty)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from infernet.errors import NodeMisconfigured
 from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
@@ -32,13 +32,14 @@ class Ledger:
             NodeMisconfigured: the disk holds another chain, or a damaged one.
         """
         self._store, self._engine = store, engine
+        self._begin = partial(build_beginning, genesis, engine, spcs, store)
         self._read_block = lru_cache(_CACHED_BLOCKS)(store.read_block)
         self._read_receipts = lru_cache(_CACHED_BLOCKS)(self._build_receipts)
         self._states: dict[int, State] = {}
         self._newest_receipts: tuple[Receipt, ...] = ()
         number = store.read_head_number()
         if number is None:
-            beginning = build_beginning(genesis, engine, spcs, store)
+            beginning = self._begin()
             store.write_parameter(_GENESIS, genesis.fingerprint())
             store.append(beginning.block, (), beginning.changes, beginning.blobs, {})
             self.head, state = beginning.block, beginning.state
@@ -87,6 +88,14 @@ class Ledger:
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
     ) -> list[LogEntry]:
         return self._store.read_logs(first, last, addresses, topics, limit)
+
+    def build_first_state(self) -> State:
+        """The state after the first block, which is executed again: it is not kept."""
+        return self._begin().state
+
+    def timestamp(self, number: int) -> int:
+        """Of a block that is there, without the rest of it."""
+        return self._store.read_timestamp(number)
 
     def hashes_before(self, number: int) -> Sequence[bytes]:
         """Of the 256 blocks before this one."""

@@ -51,6 +51,7 @@ class Underway:
             if not is_job_open(self._chain, self._job.id):  # answered, cancelled, or its block was taken back
                 return self._end()
             if self._chain.head.timestamp > self._job.deadline:
+                log.warning("training.too_late", job=self._job.id.hex())
                 return True
             if not self._publish():
                 return False
@@ -69,7 +70,8 @@ class Underway:
 
     def _fail(self, error: TrainingFailed) -> bool:
         """The answer says why there is no model, unless it is the answer itself that reverts."""
-        log.error("training.failed", job=self._job.id.hex(), reason=str(error))
+        event = "training.not_answered" if self._is_answered else "training.not_published"
+        log.warning(event, job=self._job.id.hex(), reason=str(error))
         self._answer = build_failure(self._job, str(error))
         return self._is_answered
 

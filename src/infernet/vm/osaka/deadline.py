@@ -21,6 +21,7 @@ class TooSlow(Exception):
 
 class _Limit:
     at: float = inf
+    began: float = 0.0
 
 
 _limit = _Limit()
@@ -33,11 +34,17 @@ _BLAKE2F, _BLAKE2F_BYTES = 0x09, 213
 @contextmanager
 def limited(seconds: float | None) -> Iterator[None]:
     """Raise `TooSlow` inside when it takes longer; None for no limit."""
-    _limit.at = inf if seconds is None else perf_counter() + seconds
+    _limit.began = perf_counter()
+    _limit.at = inf if seconds is None else _limit.began + seconds
     try:
         yield
     finally:
         _limit.at = inf
+
+
+def read_spent() -> float:
+    """Seconds that count since the last limit began."""
+    return perf_counter() - _limit.began
 
 
 def check() -> None:
@@ -73,4 +80,5 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
-        _limit.at += perf_counter() - started
+        passed = perf_counter() - started
+        _limit.at, _limit.began = _limit.at + passed, _limit.began + passed

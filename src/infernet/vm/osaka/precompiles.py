@@ -35,6 +35,7 @@ from infernet.vm.spc.addresses import (
 )
 from infernet.vm.spc.call import Blobs, BlockContext, Spc, SpcOutOfGas, SpcRevert
 from infernet.vm.spc.host import SpcHost, encode_error
+from infernet.vm.spc.outside import Question
 
 ADDRESSES = tuple(
     SpecAddress(bytes.fromhex(address[2:]))
@@ -99,6 +100,11 @@ class EvmCall:
             raise TypeError(f"{self._spc.name} is recorded: followers do not run it, so it can keep nothing")
         value = U256.from_be_bytes(Bytes32(word))
         set_storage(self._env.world, self._evm.message.current_target, Bytes32(slot), value)
+
+    def ask(self, question: Question) -> bytes:
+        if not self._spc.recorded:
+            raise TypeError(f"{self._spc.name} is not recorded: every follower would ask, and be told something else")
+        return self._env.host.outside.ask(question)
 
 
 def adapter(evm: Evm) -> None:

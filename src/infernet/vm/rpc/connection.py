@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import MutableMapping
+from typing import Any
 
-from infernet.vm.rpc.client import Client, Node
+from infernet.vm.rpc.client import Client, Node, stay
 from infernet.vm.rpc.dispatch import Dispatcher
 from infernet.web import WebSocket, WebSocketDisconnect
 
@@ -22,13 +24,14 @@ class Connection:
     def __init__(
         self, socket: WebSocket, dispatcher: Dispatcher[Client], node: Node, *, max_unsent: int = MAX_UNSENT
     ) -> None:
-        self.client = Client(node, self._push)
+        self.client = Client(node, self._push, self._leave)
         self._socket = socket
         self._dispatcher = dispatcher
         self._max_unsent = max_unsent
         self._loop = asyncio.get_running_loop()
         self._unsent: asyncio.Queue[str] = asyncio.Queue()
         self._held: list[str] | None = None
+        self._next: asyncio.Task[MutableMapping[str, Any]] | None = None
         self._overflowed = asyncio.Event()
 
     async def serve(self) -> None:
@@ -38,16 +41,31 @@ class Connection:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
+            begun = [*tasks, self._next] if self._next is not None else tasks
+            for task in begun:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*begun, return_exceptions=True)
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
             await self._socket.close(1013 if self._overflowed.is_set() else 1000)
 
     async def _read(self) -> None:
-        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+        while (message := await self._receive())["type"] != "websocket.disconnect":
             await self._answer(message.get("text") or message.get("bytes") or b"")
             await self._unsent.join()
+
+    async def _receive(self) -> MutableMapping[str, Any]:
+        ahead, self._next = self._next, None
+        return await (self._socket.receive() if ahead is None else ahead)
+
+    async def _leave(self) -> None:
+        """Until the client closes the connection: for that the next message is read ahead, and one of another kind says
+        that it is still there.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._socket.receive())
+        message = await asyncio.shield(self._next)
+        if message["type"] != "websocket.disconnect":
+            await stay()
 
     async def _answer(self, message: str | bytes) -> None:
         """What comes of a new subscription waits until the client has been told the subscription's name."""

@@ -95,20 +95,20 @@ def format_receipt(receipt: Receipt, block_timestamp: int) -> Json:
     }
 
 
-def format_log(log: LogEntry, block_timestamp: int | None = None, *, removed: bool = False) -> Json:
+def format_log(log: LogEntry, block_timestamp: int, *, removed: bool = False) -> Json:
     """A log and where it stands; `removed` where its block is no longer on the chain."""
-    shown: Json = {
+    return {
         "address": encode_data(log.address),
         "topics": [encode_data(topic) for topic in log.topics],
         "data": encode_data(log.data),
         "blockHash": encode_data(log.block_hash),
         "blockNumber": encode_quantity(log.block_number),
+        "blockTimestamp": encode_quantity(block_timestamp),
         "transactionHash": encode_data(log.tx_hash),
         "transactionIndex": encode_quantity(log.tx_index),
         "logIndex": encode_quantity(log.log_index),
         "removed": removed,
     }
-    return shown if block_timestamp is None else shown | {"blockTimestamp": encode_quantity(block_timestamp)}
 
 
 def format_access_list(entries: tuple[Access, ...]) -> list[Json]:

@@ -14,6 +14,7 @@ from infernet.vm.block import SpcRecord
 from infernet.vm.spc.addresses import HTTP, LLM, RAG
 from infernet.vm.spc.call import Blobs, BlockContext, Spc, SpcCall, SpcOutOfGas, SpcRevert
 from infernet.vm.spc.host import Answers, SpcHost
+from infernet.vm.spc.outside import Outside, Question, Remembered
 
 _SHOWN_BYTES = 160
 
@@ -49,10 +50,13 @@ class AskingHost(SpcHost):
     def __init__(self, spcs: Mapping[bytes, Spc], blobs: Blobs, answers: Answers) -> None:
         super().__init__(spcs, blobs, answers)
         self.differences: list[Difference] = []
+        self._asked_in = -1
 
     def run(self, spc: Spc, address: bytes, caller: bytes, call: SpcCall) -> SpcRecord:
         """As `SpcHost.run`."""
-        ours = ask_again(spc, address, caller, call) if spc.recorded else None
+        if self.tx_index != self._asked_in:  # a transaction is answered the same question once, as at the producer
+            self._asked_in, self.outside = self.tx_index, Remembered()
+        ours = ask_again(spc, address, caller, call, self.outside) if spc.recorded else None
         theirs = super().run(spc, address, caller, call)
         if ours is not None and _essence(ours) != _essence(theirs):
             asked = name_asked(theirs)
@@ -60,9 +64,9 @@ class AskingHost(SpcHost):
         return theirs
 
 
-def ask_again(spc: Spc, address: bytes, caller: bytes, call: SpcCall) -> SpcRecord:
+def ask_again(spc: Spc, address: bytes, caller: bytes, call: SpcCall, outside: Outside) -> SpcRecord:
     """What the call is answered now. It leaves no trace in the call."""
-    return SpcHost({address: spc}, call.blobs).run(spc, address, caller, _Aside(call))
+    return SpcHost({address: spc}, call.blobs).run(spc, address, caller, _Aside(call, outside))
 
 
 def name_asked(record: SpcRecord) -> str:
@@ -81,8 +85,8 @@ def name_asked(record: SpcRecord) -> str:
 class _Aside:
     """A call as it stands, on a gas counter of its own; it changes nothing."""
 
-    def __init__(self, call: SpcCall) -> None:
-        self._call = call
+    def __init__(self, call: SpcCall, outside: Outside) -> None:
+        self._call, self._outside = call, outside
         self.gas_left = call.gas_left
 
     @property
@@ -108,6 +112,9 @@ class _Aside:
     @property
     def blobs(self) -> Blobs:
         return self._call.blobs
+
+    def ask(self, question: Question) -> bytes:
+        return self._outside.ask(question)
 
     def charge(self, gas: int) -> None:
         if gas > self.gas_left:

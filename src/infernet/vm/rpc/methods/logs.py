@@ -27,7 +27,8 @@ def get_logs(client: Client, query: LogQuery) -> list[Json]:
         raise exceeds(
             f"query returned more than {limit} results: ask for fewer blocks at once, or name an address or a topic"
         )
-    return [format_log(log) for log in found]
+    timestamps = {number: client.chain.ledger.timestamp(number) for number in {log.block_number for log in found}}
+    return [format_log(log, timestamps[log.block_number]) for log in found]
 
 
 @methods.add("eth_newFilter", QUERY)
