@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from counter import encode
-from evm import ALICE, ask, send, sign
+from evm import ALICE, ask, call, deploy, forward, send, sign
 from parrot import Parrot
 from small_server import Reply, Seen, SmallServer, serve
 
@@ -107,6 +107,17 @@ def test_another_answer_is_named_with_its_host(server: SmallServer) -> None:
     facts = difference.describe()
     assert b"five".hex() in str(facts["block_says"])
     assert b"six".hex() in str(facts["here"])
+
+
+def test_a_question_that_a_transaction_asks_twice_is_asked_once_by_each(server: SmallServer) -> None:
+    chain, witness = (build([build_http(server)], is_follower=one) for one in (False, True))
+    twice = deploy(chain, call(HTTP_BYTES) + b"\x50" + forward(HTTP_BYTES))
+    answers = iter([b"told to the producer", b"asked too often"])
+    server.answer = lambda _: Reply(body=next(answers))
+    send(chain, twice, encode("get(string)", server.url("/price")))
+    answers = iter([b"told to the producer", b"asked too often"])
+    assert compare(chain, witness) == ()
+    assert (len(chain.head.records), len(server.seen)) == (2, 2)
 
 
 @pytest.mark.parametrize(
