@@ -58,6 +58,13 @@ class TrainingEntry(Section):
     timeout_s: float = Field(default=600.0, gt=0, le=86_400)
 
 
+class WitnessesEntry(Section):
+    """Who seals the blocks beside the producer, and how many of them a block needs."""
+
+    addresses: tuple[AddressField, ...] = ()
+    threshold: int = Field(default=0, ge=0)
+
+
 class LayerSettings(Section):
     """The whole file."""
 
@@ -74,6 +81,7 @@ class LayerSettings(Section):
     prices: dict[str, bool | int] = Field(default_factory=dict)
     limits: dict[str, bool | int] = Field(default_factory=dict)
     accounts: dict[AddressField, AccountEntry] = Field(default_factory=dict)
+    witnesses: WitnessesEntry = WitnessesEntry()
     http: HttpEntry = HttpEntry()
     llm: tuple[EndpointEntry, ...] = ()
     embedder: tuple[EndpointEntry, ...] = ()
@@ -121,6 +129,10 @@ models = []
 
 [accounts]                       # more of the first block
 # "0x..." = {{ ether = 100 }}
+
+[witnesses]                      # who asks again what precompiles were answered, and seals the blocks
+# addresses = ["0x...", "0x...", "0x..."]
+# threshold = 2                  # so many of them seal a block before others take it
 
 # --- The producer's own business, in no block -----------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ from evm import (
 from structlog.testing import capture_logs
 
 from infernet.types import Address
-from infernet.vm.block import Outcome, compute_records_hash
+from infernet.vm.block import Outcome
+from infernet.vm.block_encoding import compute_records_hash
 from infernet.vm.chain import BlockRejected, Chain
 from infernet.vm.genesis import Genesis, build_dev_accounts
 from infernet.vm.request import CallRequest

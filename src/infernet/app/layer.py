@@ -28,6 +28,7 @@ from infernet.vm.genesis import (
 )
 from infernet.vm.request import AccountOverride
 from infernet.vm.rpc.server import serve_chain
+from infernet.vm.seals import Witnesses
 from infernet.vm.spc.addresses import TENSOR_INFERENCE
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.models.publication import build_publication
@@ -62,7 +63,8 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None, *, a
 
     Args:
         producer_key: of the account that the file names as producer; where it names none, everybody knows the key.
-        asks: whether its recorded precompiles will ask anybody: a follower's do not, and need no API keys.
+        asks: whether its recorded precompiles will ask anybody: those of a follower that is no witness do not, and
+            need no API keys.
 
     Raises:
         NodeMisconfigured: a price, a limit or a language model that cannot be; a precompile without another that it
@@ -81,6 +83,7 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None, *, a
         deployments=_build_deployments(settings),
         spcs=tuple(sorted(_to_bytes(spc.address) for spc in spcs)),
         spc_calls=tuple(_build_publications(settings)),
+        witnesses=_build_witnesses(settings),
         parameters={"prices": asdict(prices), "limits": asdict(limits), **describe_recorded(settings)},
     )
     training = settings.training if "training" in settings.precompiles else None
@@ -168,6 +171,18 @@ def _build_publications(settings: LayerSettings) -> Iterator[SpcCallOfGenesis]:
     for folder in settings.models:
         for data in build_publication(Path(folder)):
             yield SpcCallOfGenesis(_to_bytes(TENSOR_INFERENCE), data)
+
+
+def _build_witnesses(settings: LayerSettings) -> Witnesses:
+    addresses, threshold = settings.witnesses.addresses, settings.witnesses.threshold
+    if len(set(addresses)) < len(addresses) or settings.producer in addresses:
+        raise NodeMisconfigured("layer.invalid", "witnesses differ from each other and from the producer")
+    if not bool(addresses) <= threshold <= len(addresses):
+        raise NodeMisconfigured(
+            "layer.invalid",
+            f"{len(addresses)} witnesses and a threshold of {threshold}: it is from 1 to their number",
+        )
+    return Witnesses(tuple(map(_to_bytes, addresses)), threshold)
 
 
 def _choose(name: str, default: T, chosen: dict[str, bool | int]) -> T:

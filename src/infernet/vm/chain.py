@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infernet.errors import InvalidInput
 from infernet.vm.admission import check_transaction, read_transaction
-from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt, decode_block, encode_block
+from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
 from infernet.vm.calls import Calls
 from infernet.vm.chain_store import ChainStore
 from infernet.vm.dev import DevControls
@@ -36,12 +36,13 @@ from infernet.vm.request import (
     StateUnavailable,
     TxRejected,
 )
-from infernet.vm.rlp import RlpError
+from infernet.vm.seal_book import SealBook, SealedBlock
 from infernet.vm.simulation import BlockPlan, Imagined, Terms
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.outside import Outside
+from infernet.vm.spc.outside_again import Difference
 from infernet.vm.trace import Tracer
-from infernet.vm.transaction import Access, Transaction, TransactionInvalid
+from infernet.vm.transaction import Access, Transaction, compute_address
 from infernet.vm.waiting import Waiting
 
 __all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
@@ -87,6 +88,8 @@ class Chain:
         by_address = {bytes.fromhex(spc.address[2:]): spc for spc in spcs}
         if set(by_address) != set(genesis.spcs):
             raise ValueError("the precompiles are not those of the genesis")
+        if producer_key is not None and compute_address(producer_key) != genesis.producer:
+            raise ValueError("the key is not that of the genesis's producer")
         self.genesis, self.chain_id, self.coinbase = genesis, genesis.chain_id, genesis.producer
         self.producer_key = producer_key
         engine = engine or OsakaEngine()
@@ -96,6 +99,8 @@ class Chain:
         except BaseException:
             store.close()
             raise
+        self.seals = SealBook(store, genesis, self.ledger.genesis_hash, lambda: self.head.number)
+        self.seals.advance()
         duties = Duties(engine, genesis.producer, producer_key, store)
         self.outbox = Outbox(producer_key)
         self._executor = Executor(
@@ -282,8 +287,7 @@ class Chain:
         Raises:
             InvalidInput: `block.no_producer`.
         """
-        if self.producer_key is None:
-            raise InvalidInput("block.no_producer", "this node makes no blocks: it has no key of the chain's producer")
+        self._require_key()
         proposal = self.prepare_proposal(timestamp)
         self.finalize(proposal)
         return proposal.block
@@ -324,9 +328,19 @@ class Chain:
         """
         return self._executor.process_proposal(self.ledger.parent, block)
 
-    def finalize(self, proposal: Proposal) -> None:
-        """Add a block. It is on disk on return."""
-        receipts = self.ledger.append(proposal)
+    def finalize(self, proposal: Proposal, seals: Mapping[bytes, bytes] | None = None) -> None:
+        """Add a block. It is on disk on return.
+
+        Args:
+            seals: by signer, of another producer's block; one of its own this node seals.
+
+        Raises:
+            InvalidInput: `block.no_producer`.
+        """
+        if seals is None:
+            seals = {self.coinbase: self.seals.sign(self._require_key(), proposal.block)}
+        receipts = self.ledger.append(proposal, seals)
+        self.seals.advance()
         for transaction in proposal.refused:
             self.pool.drop(transaction.hash)
         self.outbox.note_block(proposal.block, proposal.refused)
@@ -335,28 +349,39 @@ class Chain:
         self._listeners.tell(NewHead(proposal.block, receipts))
 
     def export(self, from_block: int, to_block: int) -> Iterator[bytes]:
-        """Blocks with their records, one encoded item each."""
+        """Blocks with their records and seals, one encoded item each."""
         for number in range(from_block, to_block + 1):
             block = self.block_by_number(number)
             if block is None:
                 return
-            yield encode_block(block)
+            yield self.seals.encode(block)
 
     def import_block(self, encoded: bytes) -> Block:
-        """Execute a block of another producer and add it. One that is here already is passed over.
+        """Execute a block of another producer and add it. Of one that is here already the seals are kept.
 
         Raises:
             BlockRejected: with the first difference.
         """
-        try:
-            block = decode_block(encoded, self.chain_id)
-        except (RlpError, TransactionInvalid) as error:
-            raise BlockRejected("block.malformed", f"this is no block: {error}") from None
+        return self.import_sealed(self.seals.decode(encoded))
+
+    def import_sealed(self, sealed: SealedBlock) -> Block:
+        """The same for a block whose seals were checked."""
+        block = sealed.block
         ours = self.block_by_number(block.number)
         if ours is not None and ours.hash == block.hash:
-            return block
-        self.finalize(self.process_proposal(block))
+            self.seals.add(block, sealed.seals)
+        else:
+            self.finalize(self.process_proposal(block), sealed.seals)
         return block
+
+    def compare_outside(self, block: Block) -> tuple[Difference, ...]:
+        """Ask the outside again for what a block of this chain recorded; the answer is what differs.
+
+        Raises:
+            StateUnavailable: it is too old.
+        """
+        env = self._calls.describe(block.number)
+        return self._executor.compare_outside(self.ledger.state(block.number - 1), env, block)
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call back with every event, on the thread that runs the chain; the answer ends it."""
@@ -373,6 +398,11 @@ class Chain:
 
     def _count_waiting(self) -> int:
         return len(self.pool) + len(self.outbox.waiting)
+
+    def _require_key(self) -> bytes:
+        if self.producer_key is None:
+            raise InvalidInput("block.no_producer", "this node makes no blocks: it has no key of the chain's producer")
+        return self.producer_key
 
     def _read_nonce(self, address: bytes) -> int:
         return self.ledger.head_state.nonce(address)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infernet.errors import InvalidInput
-from infernet.vm.block import Block, Header, SpcRecord, compute_bloom, compute_records_hash, encode_receipt
+from infernet.vm.block import Block, Header, SpcRecord, compute_bloom
+from infernet.vm.block_encoding import compute_records_hash, encode_receipt
 from infernet.vm.draft import Draft
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, State, TransactionRefused
 from infernet.vm.merkle import compute_ordered_root
@@ -16,6 +17,7 @@ from infernet.vm.pool import Chosen, Pool
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
 from infernet.vm.spc.outside import Outside
+from infernet.vm.spc.outside_again import AskingHost, Difference
 from infernet.vm.transaction import Transaction
 from infernet.vm.waiting import Waiting
 
@@ -136,6 +138,16 @@ class Executor:
         proposal = _close(draft, block.records)
         _compare(block, proposal.block.header, tuple(Header.__dataclass_fields__))
         return proposal
+
+    def compare_outside(self, state: State, env: BlockEnv, block: Block) -> tuple[Difference, ...]:
+        """Execute a block of the chain once more, on its parent's state, and ask the outside beside each record."""
+        if not any(self._spcs[record.spc].recorded for record in block.records):
+            return ()
+        host = AskingHost(self._spcs, self._blobs, Replayed(block.records))
+        open_block = self._engine.begin(state, env, host)
+        for transaction in block.transactions:
+            open_block.execute(transaction)
+        return tuple(host.differences)
 
     def _check_duty(self, block: Block, duty: Transaction | None) -> None:
         if duty is None:

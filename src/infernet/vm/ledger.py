@@ -41,19 +41,24 @@ class Ledger:
         if number is None:
             beginning = self._begin()
             store.write_parameter(_GENESIS, genesis.fingerprint())
-            store.append(beginning.block, (), beginning.changes, beginning.blobs)
+            store.append(beginning.block, (), beginning.changes, beginning.blobs, {})
             self.head, state = beginning.block, beginning.state
         else:
             self.head = self._take_up(number, genesis)
             state = engine.empty().apply(store.read_state())
             self._check_root(state)
         self._states[self.head.number] = state
+        (self._genesis_hash,) = store.read_hashes(1, 1)
         self._hashes = deque(store.read_hashes(self.head.number + 1, _HASHES), maxlen=_HASHES)
 
     @property
     def parent(self) -> Parent:
         """What the next block stands on."""
         return Parent(self.head, self.head_state, tuple(self._hashes))
+
+    @property
+    def genesis_hash(self) -> bytes:
+        return self._genesis_hash
 
     @property
     def head_state(self) -> State:
@@ -112,10 +117,10 @@ class Ledger:
             self._states[number] = self.state(number + 1).apply(undo)
         return self._states[number]
 
-    def append(self, proposal: Proposal) -> tuple[Receipt, ...]:
-        """It is on disk when this returns."""
+    def append(self, proposal: Proposal, seals: Mapping[bytes, bytes]) -> tuple[Receipt, ...]:
+        """It is on disk when this returns, with its seals by signer."""
         block = proposal.block
-        self._store.append(block, proposal.executed, proposal.changes, proposal.blobs)
+        self._store.append(block, proposal.executed, proposal.changes, proposal.blobs, seals)
         self.head = block
         self._newest_receipts = build_receipts(block, proposal.executed)
         self._hashes.append(block.hash)

@@ -15,7 +15,7 @@ from infernet.vm.rpc.errors import exceeds, refuse
 from infernet.vm.rpc.filters import Filters
 from infernet.vm.rpc.ration import Ration
 from infernet.vm.rpc.subscriptions import Push, Subscriptions, Topic
-from infernet.vm.rpc.values import BlockId
+from infernet.vm.rpc.values import BlockId, Tag
 from infernet.vm.spc.outside import Start, ask_here
 
 MAX_LOGS = 10_000
@@ -158,7 +158,16 @@ class Client:
             return self.chain.block_by_hash(block_id)
         if isinstance(block_id, int):
             return self.chain.block_by_number(block_id)
-        return self.chain.block_by_number(0) if block_id == "earliest" else self.chain.head
+        return self.chain.block_by_number(self.find_number(block_id))
+
+    def find_number(self, tag: Tag) -> int:
+        """`safe` and `finalized` are the last block that a quorum of witnesses has sealed, and all before it.
+
+        Where the layer has no witnesses that is the head: a block of the one producer is final when it is made.
+        """
+        if tag == "earliest":
+            return 0
+        return self.chain.seals.sealed if tag in ("safe", "finalized") else self.chain.head.number
 
     def read_call_place(self, block_id: BlockId) -> At:
         """Where a call is to happen that may ask: the same however often it is made. Raises as `read_place`."""
@@ -167,15 +176,11 @@ class Client:
     def read_place(self, block_id: BlockId) -> At:
         """Where a call or a read of the state is to happen.
 
-        A block of the one producer is final when it is made: `safe` and `finalized` are the head.
-
         Raises:
             RpcError: -32000, `header not found`.
         """
         if block_id == "pending":
             return "pending"
-        if block_id in ("latest", "safe", "finalized"):
-            return self.chain.head.number
         block = self.find_block(block_id)
         if block is None:
             raise refuse("header not found")

@@ -111,4 +111,4 @@ def _read_range(client: Client, query: LogQuery) -> tuple[int, int]:
 def _read_number(client: Client, block: int | Tag) -> int:
     if isinstance(block, int):
         return block
-    return 0 if block == "earliest" else client.chain.head.number
+    return client.find_number(block)
