@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from infernet.app.following import export
@@ -45,4 +46,5 @@ def test_a_follower_needs_no_key_and_a_producer_does(tmp_path: Path, monkeypatch
     with pytest.raises(NodeMisconfigured, match="set TEST_LLM_KEY to the API key of 'small'"):
         build_layer(settings)
     done = CliRunner().invoke(command.app, ["follow", str(blocks), "--layer", str(path), "--once"])
+    structlog.reset_defaults()  # the logs went to what the runner captured
     assert "verified up to block 1: every root is the same" in done.stdout, done
