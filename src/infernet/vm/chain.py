@@ -26,6 +26,7 @@ from infernet.vm.next_block import compute_base_fee
 from infernet.vm.osaka.engine import OsakaEngine
 from infernet.vm.outbox import Outbox
 from infernet.vm.pending import Pending
+from infernet.vm.place import Place
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.request import (
     AccountOverride,
@@ -168,7 +169,7 @@ class Chain:
         Raises:
             StateUnavailable: no such block, or older than the last 128.
         """
-        return self._read_place(at)[0]
+        return self._read_place(at).state
 
     def next_nonce(self, address: bytes) -> int:
         """With what waits in the pool."""
@@ -194,8 +195,7 @@ class Chain:
             CallFailed: it could not even begin.
             AnswerNeeded: `outside` has no answer yet.
         """
-        state, env = self._read_place(at)
-        return self._calls.call(request, state, env, overrides, block_override, tracer, outside)
+        return self._calls.call(request, self._read_place(at), overrides, block_override, tracer, outside)
 
     def estimate(
         self,
@@ -210,20 +210,20 @@ class Chain:
             StateUnavailable, AnswerNeeded: as `call`.
             CallFailed: with the revert's data where it fails with any gas.
         """
-        return self._calls.estimate(request, *self._read_place(at), overrides, outside)
+        return self._calls.estimate(request, self._read_place(at), overrides, outside)
 
     def access_list(
         self, request: CallRequest, at: At, outside: Outside | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         """Raises as `call`."""
-        return self._calls.access_list(request, *self._read_place(at), outside)
+        return self._calls.access_list(request, self._read_place(at), outside)
 
     def simulate(
         self, plans: Sequence[BlockPlan], at: At, terms: Terms, outside: Outside | None = None
     ) -> list[Imagined]:
         """Blocks on top of this one; `pending` is the head. Raises as `call` and `Simulation.run`."""
-        _, env = self._read_place(self.head.number if at == "pending" else at)
-        return self._calls.simulate(env.number, plans, terms, outside)
+        place = self._read_place(self.head.number if at == "pending" else at)
+        return self._calls.simulate(place.env.number, plans, terms, outside)
 
     def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
         """Execute a mined transaction again where it stood; None where there is none.
@@ -426,11 +426,11 @@ class Chain:
             timestamp = self.dev.choose_timestamp(self.read_clock())
         return self._executor.build_next_env(self.ledger.parent, timestamp, self.dev.next_base_fee)
 
-    def _read_place(self, at: At) -> tuple[State, BlockEnv]:
+    def _read_place(self, at: At) -> Place:
         if at == "pending":
             if not self.pool.pending and not self.outbox.waiting:
-                return self.ledger.head_state, self._build_env()
-            return self._pending.read_state(self.ledger.parent, self._list_chosen(), self._build_env), self._build_env()
+                return Place(self.ledger.head_state, self._build_env())
+            return self._pending.read_place(self.ledger.parent, self._list_chosen(), self._build_env)
         if isinstance(at, bytes):
             block = self.block_by_hash(at)
             if block is None:
@@ -438,4 +438,4 @@ class Chain:
             at = block.number
         if self.block_by_number(at) is None:
             raise StateUnavailable("state.unknown_block", "header not found")
-        return self.ledger.state(at), self._calls.describe(at)
+        return Place(self.ledger.state(at), self._calls.describe(at))

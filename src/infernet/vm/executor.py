@@ -72,8 +72,14 @@ class Executor:
         self._find_duty, self._outbox = find_duty, outbox
         self._budget_s, self._limit_s = budget_s, limit_s
 
-    def open_host(self, answers: Answers | None = None, outside: Outside | None = None) -> SpcHost:
-        return SpcHost(self._spcs, self._blobs, answers, outside)
+    def open_host(
+        self, answers: Answers | None = None, outside: Outside | None = None, blobs: Blobs | None = None
+    ) -> SpcHost:
+        """
+        Args:
+            blobs: those that the state refers to; None: the chain's.
+        """
+        return SpcHost(self._spcs, self._blobs if blobs is None else blobs, answers, outside)
 
     def build_next_env(self, parent: Parent, timestamp: int, base_fee: int | None = None) -> BlockEnv:
         """The block after `parent`."""

@@ -15,6 +15,7 @@ from infernet.vm.engine import BlockEnv, Engine, State, TransactionRefused
 from infernet.vm.executor import Executor
 from infernet.vm.next_block import Parent, build_env
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, CallResult, TxRejected
+from infernet.vm.spc.call import Blobs
 from infernet.vm.spc.host import SpcHost
 from infernet.vm.trace import Outermost, TransferLogs
 from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
@@ -66,7 +67,7 @@ class Simulation:
     Args:
         parent: what the first block stands on.
         limit_s: how long all may take together.
-        open_host: gives each block its precompiles.
+        open_host: gives each block its precompiles, on the blobs of those before it; None: the chain's alone.
     """
 
     def __init__(
@@ -77,10 +78,11 @@ class Simulation:
         parent: Parent,
         terms: Terms,
         limit_s: float,
-        open_host: Callable[[], SpcHost],
+        open_host: Callable[[Blobs | None], SpcHost],
     ) -> None:
         self._engine, self._executor, self._chain_id = engine, executor, chain_id
         self._parent, self._terms, self._open_host = parent, terms, open_host
+        self._blobs: Blobs | None = None
         self._gas, self._limit_s, self._ends_at = terms.gas, limit_s, perf_counter() + limit_s
 
     def run(self, plans: Sequence[BlockPlan]) -> list[Imagined]:
@@ -108,12 +110,12 @@ class Simulation:
         parent = self._parent
         if plan.accounts:
             parent = replace(parent, state=parent.state.edit(plan.accounts)[0])
-        env, host = self._build_env(parent, plan.block), self._open_host()
+        env, host = self._build_env(parent, plan.block), self._open_host(self._blobs)
         draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host))
         results = tuple([self._execute(draft, call) for call in plan.calls])
         proposal = self._executor.close(draft)
         hashes = (*parent.hashes, proposal.block.hash)[-_HASHES:]
-        self._parent = Parent(proposal.block, proposal.state, hashes)
+        self._parent, self._blobs = Parent(proposal.block, proposal.state, hashes), host.blobs
         return Imagined(proposal.block, results)
 
     def _build_env(self, parent: Parent, wanted: BlockOverride) -> BlockEnv:
