@@ -116,7 +116,7 @@ class OpenBlock(Protocol):
     def execute(self, transaction: Transaction, tracer: Tracer | None = None, limit_s: float | None = None) -> Executed:
         """
         Args:
-            limit_s: how long it may take, stateful precompiles apart; None for a block of another producer.
+            limit_s: how long it may take, waiting for the outside apart; None for a block of another producer.
 
         Raises:
             TransactionRefused: it cannot stand here, or takes too long.

@@ -1,8 +1,8 @@
 """An end to what runs too long: for producers and for calls, never for blocks that others made.
 
 Gas bounds what execution costs on machines that compile it. Here a few precompiles are thousands of times slower for
-their gas, so a producer leaves out what would stop the chain, and a call is aborted. What stateful precompiles take is
-their own.
+their gas, so a producer leaves out what would stop the chain, and a call is aborted. Stateful precompiles count as all
+else does; what they ask of the outside does not.
 """
 
 from __future__ import annotations

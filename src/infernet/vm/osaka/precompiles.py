@@ -21,7 +21,7 @@ from ethereum_types.numeric import U256, Uint
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
 from infernet.vm.block import Outcome
-from infernet.vm.osaka.deadline import paused
+from infernet.vm.osaka import deadline
 from infernet.vm.osaka.loop import run_code
 from infernet.vm.osaka.world import World, get_storage, set_storage
 from infernet.vm.spc.addresses import (
@@ -104,7 +104,8 @@ class EvmCall:
     def ask(self, question: Question) -> bytes:
         if not self._spc.recorded:
             raise TypeError(f"{self._spc.name} is not recorded: every follower would ask, and be told something else")
-        return self._env.host.outside.ask(question)
+        with deadline.paused():
+            return self._env.host.outside.ask(question)
 
 
 def adapter(evm: Evm) -> None:
@@ -118,8 +119,8 @@ def adapter(evm: Evm) -> None:
         _revert(evm, f"{spc.name}: call it, without delegatecall and callcode")
     if message.value != 0:
         _revert(evm, f"{spc.name}: it takes no value")
-    with paused():
-        record = host.run(spc, address, bytes(message.caller), EvmCall(evm, spc))
+    record = host.run(spc, address, bytes(message.caller), EvmCall(evm, spc))
+    deadline.check()
     if record.outcome is Outcome.OUT_OF_GAS:
         raise OutOfGasError
     evm.output = record.output
