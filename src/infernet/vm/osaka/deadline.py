@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from math import inf
 from time import perf_counter
 
+from infernet.vm.osaka import bn128
 from infernet.vm.osaka.blake2 import SECONDS_PER_ROUND
 
 
@@ -26,7 +27,7 @@ class _Limit:
 
 _limit = _Limit()
 _UNITS = {  # by address: bytes of input and gas of each unit, and its seconds on a slow machine
-    0x08: (192, 34_000, 0.3),
+    0x08: (192, 34_000, bn128.ARITHMETIC.SECONDS_PER_PAIR),
 }
 _BLAKE2F, _BLAKE2F_BYTES = 0x09, 213
 
