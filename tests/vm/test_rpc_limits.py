@@ -14,6 +14,7 @@ from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher
 from infernet.vm.rpc.errors import RpcError
 from infernet.vm.rpc.ration import Ration
+from infernet.vm.rpc.subscriptions import Notification
 from infernet.vm.rpc.tracers import MAX_STEPS, BoundedCallTracer, BoundedStructLogger, Budget
 from infernet.vm.spc.call import SpcRevert
 from infernet.vm.spc.outside import Question, ask_here
@@ -124,20 +125,23 @@ class StuckSocket:
         self.closed = code
 
 
-async def test_a_client_that_does_not_read_is_let_go() -> None:
+@pytest.mark.parametrize(("size", "limits"), [(1, {"max_unsent": 10}), (100, {"max_unsent_bytes": 1_000})])
+async def test_a_client_that_does_not_read_is_let_go(size: int, limits: dict[str, int]) -> None:
+    """One notification is on its way, ten more may wait."""
+
     async def run(*_: object) -> object:
         raise AssertionError
 
     socket: Any = StuckSocket()
     node: Any = object()
-    connection = Connection(socket, Dispatcher({}, run), node, max_unsent=10)
+    connection = Connection(socket, Dispatcher({}, run), node, **limits)
     serving = asyncio.create_task(connection.serve())
     push = connection.client.push
     assert push is not None
-    for number in range(11):
-        await asyncio.to_thread(push, str(number))
+    for _ in range(11):
+        await asyncio.to_thread(push, Notification("0x1", "1" * size))
         assert not serving.done()
-    await asyncio.to_thread(push, "one too many")
+    await asyncio.to_thread(push, Notification("0x1", "1" * size))
     await asyncio.wait_for(serving, 5)
     assert socket.closed == 1013
 

@@ -27,7 +27,8 @@ LAYER_FILE = Path("layer.toml")
 PUBLIC_HELP = (
     "For endpoints open to all: no debug_* and txpool_*, and calls run no recorded precompile (else 60 times a "
     "minute). With or without it there are at most 1,000 connections, 1,000 requests in a batch, 5 MiB in a message, "
-    "10,000 logs in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a reverse proxy's."
+    "10,000 logs and 25 MB of them in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a "
+    "reverse proxy's."
 )
 
 LayerFile = Annotated[

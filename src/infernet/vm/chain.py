@@ -164,6 +164,17 @@ class Chain:
         """In chain order, both ends included, `limit` at most. No addresses: of any; `topics[i]` empty: any there."""
         return self.ledger.logs(from_block, to_block, addresses, topics, limit)
 
+    def measure_logs(
+        self,
+        from_block: int,
+        to_block: int,
+        addresses: Sequence[bytes],
+        topics: Sequence[Sequence[bytes]],
+        limit: int,
+    ) -> tuple[int, int]:
+        """How many logs `logs` would answer with, and how many bytes of data they have together."""
+        return self.ledger.measure_logs(from_block, to_block, addresses, topics, limit)
+
     def state(self, at: At) -> State:
         """
         Raises:

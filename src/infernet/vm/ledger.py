@@ -89,6 +89,11 @@ class Ledger:
     ) -> list[LogEntry]:
         return self._store.read_logs(first, last, addresses, topics, limit)
 
+    def measure_logs(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
+    ) -> tuple[int, int]:
+        return self._store.measure_logs(first, last, addresses, topics, limit)
+
     def build_first_state(self) -> State:
         """The state after the first block, which is executed again: it is not kept."""
         return self._begin().state

@@ -11,6 +11,7 @@ from infernet.vm.chain import Chain
 from infernet.vm.events import Event
 from infernet.vm.request import At, CallRequest
 from infernet.vm.rpc.asking import Asked
+from infernet.vm.rpc.dispatch import MAX_RESPONSE_BYTES
 from infernet.vm.rpc.errors import exceeds, refuse
 from infernet.vm.rpc.filters import Filters
 from infernet.vm.rpc.ration import Ration
@@ -31,6 +32,7 @@ class Limits:
 
     Attributes:
         logs: in one answer.
+        answer_bytes: of logs in one answer, and of what a filter keeps for one.
         subscriptions: of one connection.
         call_gas: of one call; what asks for more is given this.
         recorded_per_minute: questions of recorded precompiles in calls, of all clients together.
@@ -38,6 +40,7 @@ class Limits:
     """
 
     logs: int = MAX_LOGS
+    answer_bytes: int = MAX_RESPONSE_BYTES
     subscriptions: int = MAX_SUBSCRIPTIONS
     call_gas: int = MAX_CALL_GAS
     recorded_per_minute: int = RECORDED_PER_MINUTE
@@ -72,7 +75,7 @@ class Node:
         self.submit = submit
         self.change_pace = change_pace
         self.ask = Ration(limits.recorded_per_minute, clock).limit(ask)
-        self.filters = Filters(clock)
+        self.filters = Filters(clock, max_bytes=limits.answer_bytes)
         self.subscriptions = Subscriptions(chain)
         self._unsubscribe: Callable[[], None] | None = None
 

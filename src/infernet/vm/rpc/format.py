@@ -9,6 +9,7 @@ from infernet.vm.rpc.values import encode_data, encode_quantity
 from infernet.vm.transaction import FEE_MARKET, LEGACY, SET_CODE, Access, Authorization, Transaction, parity_of
 
 Json = dict[str, Any]
+_LOG_BYTES = 700  # with four topics and nothing else
 
 
 def format_header(header: Header) -> Json:
@@ -109,6 +110,11 @@ def format_log(log: LogEntry, block_timestamp: int, *, removed: bool = False) ->
         "logIndex": encode_quantity(log.log_index),
         "removed": removed,
     }
+
+
+def measure_logs(count: int, data_bytes: int) -> int:
+    """How many bytes so many logs with so much data come to as JSON, at most."""
+    return _LOG_BYTES * count + 2 * data_bytes
 
 
 def format_access_list(entries: tuple[Access, ...]) -> list[Json]:
