@@ -98,8 +98,10 @@ artifacts: setup  ## Compile the contracts and write their ABI and bytecode into
 	contracts/tools/export
 	$(BIN)/python tools/suite.py
 
+# Without torch, whose plain wheel brings gigabytes of CUDA: its tests run where it is installed by hand.
+EXTRAS := $(addprefix --extra ,demo ray s3 workflows zk)
 lock: $(VENV)/.installed  ## Resolve the dependencies anew
-	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --all-extras --group dev \
+	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes $(EXTRAS) --group dev \
 		--python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-header --generate-hashes --group analysis \
 		--python-version 3.11 -o analysis.lock

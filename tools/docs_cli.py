@@ -33,7 +33,7 @@ Every command takes `--json`: it then prints JSON for programs on standard outpu
 | variable | meaning |
 | --- | --- |
 | `INFERNET_KEY_PASSWORD` | password of the key file |
-| `INFERNET_PRIVATE_KEY` | key of who asks, for `infernet request` on test networks; of a layer's producer |
+| `INFERNET_PRIVATE_KEY` | key of who asks, for `infernet request` on test networks; of a layer's producer or witness |
 """
 WORDS = {int: "INTEGER", float: "NUMBER", Path: "PATH", str: "TEXT"}
 

@@ -88,7 +88,7 @@ MEANINGS = {
     "proof_instance": "For each public input or output of a proof.",
     "blob_bytes": "Of what one `putBlob` keeps.",
     "manifest_bytes": "Of a model's manifest.",
-    "rounded_models": "1 takes floating-point models that declare how their outputs are rounded, 0 does not.",
+    "rounded_models": "Whether floating-point models are taken that declare how their outputs are rounded.",
     "dimension": "Of a collection's vectors.",
     "metadata_bytes": "Of one vector's metadata.",
     "neighbours": "That one search gives.",
@@ -154,7 +154,8 @@ def _render_values(title: str, unit: str, values: Mapping[str, int], written: Ma
         meaning = MEANINGS.get(name) or written.get(name)
         if meaning is None:
             raise SystemExit(f"docs: nothing says what {name!r} means")
-        rows.append([build_code(name), f"{value:,}", meaning])
+        shown = str(value).lower() if isinstance(value, bool) else f"{value:,}"
+        rows.append([build_code(name), shown, meaning])
     return build_table([title, unit, "meaning"], rows)
 
 

@@ -54,7 +54,15 @@ class TrainingEntry(Section):
     """Which training jobs the producer takes: its own business too."""
 
     min_fee_wei: Wei = 0
+    fee_covers_gas: bool = False
     timeout_s: float = Field(default=600.0, gt=0, le=86_400)
+
+
+class WitnessesEntry(Section):
+    """Who seals the blocks beside the producer, and how many of them a block needs."""
+
+    addresses: tuple[AddressField, ...] = ()
+    threshold: int = Field(default=0, ge=0)
 
 
 class LayerSettings(Section):
@@ -70,9 +78,10 @@ class LayerSettings(Section):
     predeploys: tuple[Predeploy, ...] = ("suite", "multicall3", "weth")
     precompiles: tuple[Precompile, ...] = _EVERYTHING_EXACT
     models: tuple[str, ...] = ()
-    prices: dict[str, int] = Field(default_factory=dict)
-    limits: dict[str, int] = Field(default_factory=dict)
+    prices: dict[str, bool | int] = Field(default_factory=dict)
+    limits: dict[str, bool | int] = Field(default_factory=dict)
     accounts: dict[AddressField, AccountEntry] = Field(default_factory=dict)
+    witnesses: WitnessesEntry = WitnessesEntry()
     http: HttpEntry = HttpEntry()
     llm: tuple[EndpointEntry, ...] = ()
     embedder: tuple[EndpointEntry, ...] = ()
@@ -116,9 +125,14 @@ models = []
 
 [limits]
 # neighbours = 1024
+# rounded_models = false         # integer models alone
 
 [accounts]                       # more of the first block
 # "0x..." = {{ ether = 100 }}
+
+[witnesses]                      # who asks again what precompiles were answered, and seals the blocks
+# addresses = ["0x...", "0x...", "0x..."]
+# threshold = 2                  # so many of them seal a block before others take it
 
 # --- The producer's own business, in no block -----------------------------------------------------------------------
 
@@ -128,6 +142,7 @@ timeout_s = 5.0
 
 [training]                       # jobs that contracts ask for
 min_fee_wei = 0                  # what pays less is left to its deadline
+fee_covers_gas = false           # true: it must pay for the gas of the models and of the answer too
 timeout_s = 600.0
 
 # [[llm]]                        # language models behind an OpenAI-compatible URL

@@ -11,6 +11,22 @@ from infernet.errors import NodeMisconfigured
 _ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}  # named otherwise than by numpy
 
 
+def import_runtime() -> Any:
+    """The `onnxruntime` package.
+
+    Raises:
+        NodeMisconfigured: `onnx.not_installed`: it is missing, or lacks a library of the system.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.31 reports to its maker, and leaves a file in /tmp
+    try:
+        import onnxruntime  # noqa: PLC0415  (heavy, and an extra: its absence is a message, not a traceback)
+    except ImportError as error:
+        raise NodeMisconfigured(
+            "onnx.not_installed", f"ONNX models need onnxruntime ({error}): pip install 'infernet[onnx]'"
+        ) from None
+    return onnxruntime
+
+
 def open_session(source: Path | bytes) -> Any:
     """An `InferenceSession` of a file or its content, of one thread that reorders nothing: small models answer fastest
     so, and sums keep their order.
@@ -18,13 +34,7 @@ def open_session(source: Path | bytes) -> Any:
     Raises:
         NodeMisconfigured: `onnx.not_installed`, `model.file_missing`, `model.unreadable`.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.31 reports to its maker, and leaves a file in /tmp
-    try:
-        import onnxruntime  # noqa: PLC0415  (heavy, and an extra: its absence is a message, not a traceback)
-    except ModuleNotFoundError:
-        raise NodeMisconfigured(
-            "onnx.not_installed", "ONNX models need onnxruntime: pip install 'infernet[onnx]'"
-        ) from None
+    onnxruntime = import_runtime()
     if isinstance(source, Path) and not source.is_file():
         raise NodeMisconfigured("model.file_missing", f"there is no model file {source}")
     options = onnxruntime.SessionOptions()

@@ -43,12 +43,13 @@ class Reader:
         assert block.output is None or printed.strip() == block.output.strip(), str(block)
 
     def edit(self, block: Block) -> None:
-        """Give the key of the block's one line its value in the layer's file."""
-        path, line = self.folder / "layer.toml", block.text.strip()
-        key = line.partition(" ")[0]
-        text, count = re.subn(rf"^{key} = .*$", line, path.read_text(), flags=re.MULTILINE)
-        assert count == 1, line
-        path.write_text(text)
+        """Give the key of each of the block's lines its value in the layer's file."""
+        path = self.folder / "layer.toml"
+        for line in block.text.splitlines():
+            key = line.partition(" ")[0]
+            text, count = re.subn(rf"^{key} = .*$", line, path.read_text(), flags=re.MULTILINE)
+            assert count == 1, line
+            path.write_text(text)
 
     @contextmanager
     def keep_running(self, command: str) -> Iterator[None]:

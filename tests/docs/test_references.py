@@ -132,4 +132,8 @@ def test_the_configuration_that_the_documents_show_is_valid(tmp_path) -> None:
     for number, block in enumerate(list_blocks("toml")):
         path = tmp_path / f"{number}.toml"
         path.write_text(block.text)
-        assert read_layer(path).precompiles if block.info == "toml layer" else read_settings(path).containers
+        assert (
+            read_layer(path).precompiles
+            if block.info in ("toml layer", "toml witnesses")
+            else read_settings(path).containers
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from infernet.chain.local import DEV_ACCOUNTS
-from infernet.vm.block import Receipt
+from infernet.vm.block import Block, Receipt
+from infernet.vm.block_encoding import encode_block
 from infernet.vm.chain import Chain
+from infernet.vm.genesis import DEV_PRODUCER_KEY
 from infernet.vm.request import CallRequest, CallResult
 from infernet.vm.transaction import FEE_MARKET, Transaction, sign_transaction
 
@@ -98,3 +100,8 @@ def deploy(chain: Chain, code: bytes) -> bytes:
 
 def ask(chain: Chain, to: bytes, data: bytes = b"", **fields: object) -> CallResult:
     return chain.call(CallRequest(to=to, data=data, **fields), chain.head.number)  # type: ignore[arg-type]
+
+
+def encode_sealed(chain: Chain, block: Block, key: bytes = DEV_PRODUCER_KEY) -> bytes:
+    """A block as whoever has this key would send it, whatever it says."""
+    return encode_block(block, [chain.seals.sign(key, block)])

@@ -23,10 +23,12 @@ CHAIN_ID = 31337
 CONTRACTS = tuple((0xC0DE00 + number).to_bytes(20, "big") for number in range(6))
 SENDERS = tuple(bytes.fromhex(account.address[2:]) for account in DEV_ACCOUNTS[:4])
 PRECOMPILES = tuple(number.to_bytes(20, "big") for number in (1, 2, 3, 4, 5, 6, 9, 0x100, 0x0810, 0x0830))
+_MODEXP, _CLZ = 5, 0x1E
+_AFTER_CANCUN = tuple(number.to_bytes(20, "big") for number in (_MODEXP, 0x100))
 
 _EDGES = (0, 1, 2, 3, 31, 32, 33, 255, 256, 2**64, 2**128 - 1, 2**255, 2**255 - 1, 2**256 - 1)
 _UNARY, _BINARY, _TERNARY = (
-    (0x15, 0x19, 0x1E),
+    (0x15, 0x19, _CLZ),
     (*range(0x01, 0x08), 0x0A, 0x0B, *range(0x10, 0x15), 0x16, 0x17, 0x18),
     (
         0x08,
@@ -65,20 +67,25 @@ class Scenario:
 class Dice(random.Random):
     """Attributes:
     portable: leave out what two chains do not agree on: block hashes, randomness, which accounts are warm.
+    cancun: leave out what came after that fork: delegations, CLZ, secp256r1, and modexp, whose gas has changed since.
     """
 
     portable = False
+    cancun = False
 
     @property
     def precompiles(self) -> tuple[bytes, ...]:
-        return PRECOMPILES[:-2] if self.portable else PRECOMPILES
+        known = PRECOMPILES[:-2] if self.portable else PRECOMPILES
+        return tuple(address for address in known if address not in _AFTER_CANCUN) if self.cancun else known
 
 
-def make_scenario(seed: int, *, portable: bool = False) -> Scenario:
+def make_scenario(seed: int, *, portable: bool = False, cancun: bool = False) -> Scenario:
     rng = Dice(seed)
-    rng.portable = portable
+    rng.portable, rng.cancun = portable, cancun
     codes = {address: make_code(rng) for address in CONTRACTS}
     codes[CONTRACTS[-1]] = rng.randbytes(rng.randrange(200))
+    if cancun:
+        codes[CONTRACTS[-1]] = codes[CONTRACTS[-1]].replace(bytes((_CLZ,)), b"\x5b")
     slots = {
         address: {
             number.to_bytes(32, "big"): rng.randrange(1, 9).to_bytes(32, "big") for number in range(rng.randrange(4))
@@ -121,7 +128,8 @@ def _make_piece(rng: Dice) -> bytes:
 
 
 def _arithmetic(rng: Dice) -> bytes:
-    op = rng.choice(_UNARY + _BINARY + _TERNARY + _SHIFTS)
+    unary = tuple(op for op in _UNARY if op != _CLZ) if rng.cancun else _UNARY
+    op = rng.choice(unary + _BINARY + _TERNARY + _SHIFTS)
     count = 1 if op in _UNARY else 3 if op in _TERNARY else 2
     values = [_value(rng) for _ in range(count)]
     if op in _SHIFTS:
@@ -168,7 +176,7 @@ def _call(rng: Dice) -> bytes:
 
 def _precompile(rng: Dice) -> bytes:
     """A call with an input that the precompile takes."""
-    number, data = rng.choice(_INPUTS)
+    number, data = rng.choice([entry for entry in _INPUTS if not (rng.cancun and entry[0] == _MODEXP)])
     stores = b"".join(
         b"\x7f" + data[at : at + 32].ljust(32, b"\0") + _push(at) + b"\x52" for at in range(0, len(data), 32)
     )
@@ -230,7 +238,7 @@ def _end(rng: Dice) -> bytes:
 
 def _make_transaction(rng: Dice, nonces: dict[int, int]) -> Transaction:
     who = rng.randrange(len(SENDERS))
-    kind = rng.choice((LEGACY, ACCESS_LIST, FEE_MARKET, FEE_MARKET, SET_CODE))
+    kind = rng.choice((LEGACY, ACCESS_LIST, FEE_MARKET, FEE_MARKET, *(() if rng.cancun else (SET_CODE,))))
     to = (
         None
         if kind != SET_CODE and rng.random() < 0.15

@@ -11,8 +11,16 @@ from typing import Any
 import pytest
 from ethereum.crypto import kzg
 from ethereum.exceptions import EthereumException
-from ethereum.forks.osaka.vm.precompiled_contracts.bls12_381.bls12_381_g1 import bls12_g1_msm, bls12_map_fp_to_g1
-from ethereum.forks.osaka.vm.precompiled_contracts.bls12_381.bls12_381_g2 import bls12_g2_msm, bls12_map_fp2_to_g2
+from ethereum.forks.osaka.vm.precompiled_contracts.bls12_381.bls12_381_g1 import (
+    bls12_g1_add,
+    bls12_g1_msm,
+    bls12_map_fp_to_g1,
+)
+from ethereum.forks.osaka.vm.precompiled_contracts.bls12_381.bls12_381_g2 import (
+    bls12_g2_add,
+    bls12_g2_msm,
+    bls12_map_fp2_to_g2,
+)
 from ethereum.forks.osaka.vm.precompiled_contracts.bls12_381.bls12_381_pairing import bls12_pairing
 from ethereum_types.numeric import Uint
 from py_ecc.bls.hash_to_curve import map_to_curve_G1, map_to_curve_G2
@@ -32,7 +40,9 @@ PROOF = (
 )
 """z, y, commitment and proof, in the form of 0x0a."""
 ORIGINALS: dict[int, Callable[[Any], None]] = {
+    0x0B: bls12_g1_add,
     0x0C: bls12_g1_msm,
+    0x0D: bls12_g2_add,
     0x0E: bls12_g2_msm,
     0x0F: bls12_pairing,
     0x10: bls12_map_fp_to_g1,
@@ -78,6 +88,35 @@ def compare(number: int, data: bytes, gas: int = 10**9) -> str:
     ours = run(bls12.REPLACED[number], data, gas)
     assert ours == run(ORIGINALS[number], data, gas), (hex(number), data.hex())
     return ours[0]
+
+
+def outside() -> tuple[bytes, bytes]:
+    """Points of the curves that are in neither group."""
+    (x, y), (u, v) = normalize(map_to_curve_G1(FQ(2))), normalize(map_to_curve_G2(FQ2((2, 1))))
+    return word(x.n) + word(y.n), b"".join(word(int(part)) for part in (*u.coeffs, *v.coeffs))
+
+
+@pytest.mark.parametrize(("number", "point", "cost"), [(0x0B, g1, 375), (0x0D, g2, 600)])
+def test_sums(number: int, point: Callable[[int], bytes], cost: int) -> None:
+    """Of points outside of the groups as well, with themselves, their opposites and infinity."""
+    strange = outside()[number == 0x0D]
+    known = [point(factor) for factor in (0, 1, 5, curve_order - 1, RANDOM.randrange(curve_order))]
+    for first in (*known, strange):
+        for second in (first, known[0], known[1], strange):
+            assert compare(number, first + second) == "ok"
+    good = known[2]
+    x = int.from_bytes(good[:64], "big")
+    for bad in (
+        good[:-1] + bytes([good[-1] ^ 1]),
+        word(x + MODULUS) + good[64:],
+        b"\x01" + good[1:],
+        b"\xff" * len(good),
+    ):
+        assert compare(number, good + bad) == compare(number, bad + good) == "InvalidParameter"
+    for malformed in (b"", good, good + good[:-1], good + good + b"\0"):
+        assert compare(number, malformed) == "InvalidParameter"
+    assert compare(number, good + good, gas=cost) == "ok"
+    assert compare(number, good + good, gas=cost - 1) == "OutOfGasError"
 
 
 @pytest.mark.parametrize(("number", "point"), [(0x0C, g1), (0x0E, g2)])

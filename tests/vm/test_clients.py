@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import Any
 import pytest
 from eth_account import Account
 from needs import need
-from rpc_client import ALICE, BOB, CAROL, GWEI, NOBODY, RpcClient, sign
+from rpc_client import ALICE, BOB, CAROL, RpcClient
 from web3 import AsyncHTTPProvider, AsyncWeb3, WebSocketProvider
 from web3.exceptions import ContractCustomError, ContractLogicError
 
 from infernet.chain.anvil_binary import find_anvil
-from infernet.protocol.hashing import keccak
 
 HERE = Path(__file__).parent
 CONTRACTS = HERE.parents[1] / "contracts"
@@ -128,7 +126,15 @@ async def test_web3_py(rpc: RpcClient, guestbook: dict[str, Any]) -> None:
     [
         (
             "viem",
-            {"pushed": ["again"], "status": "success", "provenEntries": 2, "legacyType": "legacy", "fees": 3},
+            {
+                "pushed": ["again"],
+                "status": "success",
+                "provenEntries": 2,
+                "legacyType": "legacy",
+                "fees": 3,
+                "simulated": [["success", "3"], ["success", "imagined"], ["failure", None]],
+                "spent": [["ETH", -5]],
+            },
         ),
         (
             "ethers",
@@ -200,22 +206,24 @@ async def test_forge_script_broadcast(rpc: RpcClient, built: Path) -> None:
     assert await rpc("eth_getBalance", logs[0]["address"]) == hex(10**18)
 
 
-async def test_a_browser_wallets_requests_are_answered(rpc: RpcClient) -> None:
-    raw_transaction = sign(ALICE, nonce=0, to=bytes.fromhex(NOBODY[2:]), value=10**18, gas=21_000, max_fee=2 * GWEI)
-    names = {
-        "$ACCOUNT": ALICE.address,
-        "$TO": NOBODY,
-        "$RAW": raw_transaction,
-        "$HASH": "0x" + keccak(bytes.fromhex(raw_transaction[2:])).hex(),
-    }
-
-    def fill(text: str) -> str:
-        for name, value in names.items():
-            text = text.replace(name, value)
-        return text
-
-    for step in json.loads((HERE / "metamask.json").read_text())["steps"]:
+async def test_what_metamask_asked_is_answered_as_it_was(rpc: RpcClient) -> None:
+    """Recorded from its own controllers, which took these answers: `metamask/record.mjs`."""
+    recorded = json.loads((HERE / "metamask" / "recorded.json").read_text())
+    assert recorded["shown"]["transactions"][-1] == "cancel confirmed"
+    await rpc("evm_setAutomine", False)
+    await rpc("eth_sendRawTransaction", recorded["setup"])
+    await rpc("evm_mine")
+    for step in recorded["steps"]:
+        if step["mined"]:
+            await rpc("evm_mine")
         for request in step["requests"]:
-            params = json.loads(fill(json.dumps(request["params"])))
-            answer = json.dumps(await rpc(request["method"], *params), separators=(",", ":"))
-            assert re.fullmatch(fill(request["like"]), answer), f"{step['title']}: {request['method']}: {answer}"
+            answer = await rpc(request["method"], *[await fill(rpc, value) for value in request["params"]])
+            seen = {"fields": list(answer)} if isinstance(answer, dict) else {"result": answer}
+            assert request == request | seen, f"{step['title']}: {request['method']}"
+
+
+async def fill(rpc: RpcClient, value: Any) -> Any:
+    """A block's hash for `$BLOCK` and its number: only it depends on when the chain began."""
+    if not isinstance(value, str) or not value.startswith("$BLOCK"):
+        return value
+    return (await rpc("eth_getBlockByNumber", hex(int(value.removeprefix("$BLOCK"))), False))["hash"]

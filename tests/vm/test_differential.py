@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from programs import CHAIN_ID, SENDERS, Scenario, make_scenario
 
-from infernet.vm.block import compute_bloom, encode_receipt
+from infernet.vm.block import compute_bloom
+from infernet.vm.block_encoding import encode_receipt
 from infernet.vm.engine import BlockEnv, TransactionRefused
 from infernet.vm.osaka.engine import HISTORY_ADDRESS, HISTORY_CODE, OsakaEngine
 from infernet.vm.osaka.precompiles import ADDRESSES

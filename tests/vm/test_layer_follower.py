@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from evm import ALICE, BOB, COUNTER, deploy, send, sign
+from evm import ALICE, BOB, COUNTER, deploy, encode_sealed, send, sign
 
 from infernet.errors import InvalidInput
-from infernet.vm.block import Block, encode_block
+from infernet.vm.block import Block
 from infernet.vm.chain import BlockRejected, Chain
 from infernet.vm.genesis import DEV_PRODUCER, Genesis, build_dev_accounts
 from infernet.vm.request import TxRejected
@@ -84,7 +84,7 @@ def test_each_field_of_a_header_is_compared(producer: Chain, follower: Chain, fi
     send(producer, BOB)
     forged = replace(producer.head, header=replace(producer.head.header, **{field: value}))
     with pytest.raises(BlockRejected, match=f"{field} is ") as refused:
-        follower.import_block(encode_block(forged))
+        follower.import_block(encode_sealed(producer, forged))
     assert "here it is" in refused.value.message
     assert follower.head.number == 0
 
@@ -106,20 +106,20 @@ def test_time_goes_forward(producer: Chain, follower: Chain) -> None:
     send(producer, BOB)
     header = replace(producer.head.header, timestamp=GENESIS.timestamp)
     with pytest.raises(BlockRejected, match=r"timestamp .* is not after its parent's"):
-        follower.import_block(encode_block(replace(producer.head, header=header)))
+        follower.import_block(encode_sealed(producer, replace(producer.head, header=header)))
 
 
 def test_a_transaction_that_is_not_possible_is_named(producer: Chain, follower: Chain) -> None:
     send(producer, BOB)
     twice = replace(producer.head, transactions=producer.head.transactions * 2)
     with pytest.raises(BlockRejected, match="transaction 1 is not possible: nonce too low"):
-        follower.import_block(encode_block(twice))
+        follower.import_block(encode_sealed(producer, twice))
 
 
 def test_a_transaction_that_was_left_out_is_noticed(producer: Chain, follower: Chain) -> None:
     send(producer, BOB)
     with pytest.raises(BlockRejected, match="state_root is"):
-        follower.import_block(encode_block(replace(producer.head, transactions=())))
+        follower.import_block(encode_sealed(producer, replace(producer.head, transactions=())))
 
 
 def test_a_forged_sender_is_refused(producer: Chain, follower: Chain) -> None:
@@ -128,7 +128,7 @@ def test_a_forged_sender_is_refused(producer: Chain, follower: Chain) -> None:
 
     producer.submit_request(CallRequest(sender=ALICE, to=BOB, value=1))
     with pytest.raises(BlockRejected, match="invalid transaction v, r, s values"):
-        follower.import_block(encode_block(producer.head))
+        follower.import_block(encode_sealed(producer, producer.head))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc0", b"\xff" * 40, b"\xc3\x80\xc0\x80", b"\xc2\xc0\xc0"])
@@ -142,9 +142,9 @@ def test_a_fork_is_refused(producer: Chain, follower: Chain) -> None:
     try:
         send(producer, BOB, value=1)
         send(other, BOB, value=2)
-        follower.import_block(encode_block(producer.head))
+        follower.import_block(encode_sealed(producer, producer.head))
         with pytest.raises(BlockRejected, match="parent_hash is"):
-            follower.import_block(encode_block(other.head))
+            follower.import_block(encode_sealed(other, other.head))
     finally:
         other.close()
 
@@ -153,4 +153,4 @@ def test_a_block_survives_its_encoding(producer: Chain) -> None:
     send(producer, BOB)
     (encoded,) = producer.export(1, 9)
     assert isinstance(producer.head, Block)
-    assert encode_block(producer.head) == encoded
+    assert encode_sealed(producer, producer.head) == encoded

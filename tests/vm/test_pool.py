@@ -80,6 +80,17 @@ def test_a_replacement_pays_a_tenth_more_of_both(pool: Pool) -> None:
         pool.add(new)
 
 
+def test_a_replacement_may_round_its_tenth_down(pool: Pool) -> None:
+    """As MetaMask does when it speeds a transaction up."""
+    pool.add(tx(ALICE, 0, fee=586_457_331, tip=586_457_331))
+    with pytest.raises(TxRejected, match="underpriced"):
+        pool.add(tx(ALICE, 0, fee=645_103_063, tip=645_103_064))
+    pool.add(tx(ALICE, 0, fee=645_103_064, tip=645_103_064))
+    pool.add(tx(BOB, 0, fee=5, tip=0))
+    with pytest.raises(TxRejected, match="underpriced"):
+        pool.add(tx(BOB, 0, fee=5, tip=1))
+
+
 def test_what_is_behind_a_gap_is_queued(pool: Pool) -> None:
     for nonce in (0, 1, 3):
         pool.add(tx(ALICE, nonce))

@@ -148,6 +148,8 @@ EQUAL: list[tuple[str, list[Any]]] = [
     ("hardhat_setBalance", [NOBODY, "0x5"]),
     ("anvil_impersonateAccount", [NOBODY]),
     ("anvil_stopImpersonatingAccount", [NOBODY]),
+    ("anvil_autoImpersonateAccount", [True]),
+    ("anvil_autoImpersonateAccount", [False]),
     ("anvil_getAutomine", []),
     ("anvil_getIntervalMining", []),
     ("anvil_dropTransaction", ["0x" + "ff" * 32]),
@@ -265,3 +267,20 @@ async def test_refusals_have_anvils_words_where_wallets_read_them(pair: Pair) ->
     ):
         for rpc in (pair.ours, pair.anvil):
             assert words in (await rpc.refuses("eth_sendRawTransaction", sign(**fields))).message.lower()
+
+
+async def test_imagined_calls_do_what_they_do_on_anvil(pair: Pair) -> None:
+    """Of the blocks around them anvil fills in little."""
+    sent = {"from": ALICE.address, "to": pair.contract}
+    plans = [{"calls": [sent, sent | {"to": BOB.address, "value": "0x5"}, sent | {"gas": "0x5300"}]}, {"calls": [sent]}]
+    ours, anvils = await pair.ask("eth_simulateV1", {"blockStateCalls": plans, "traceTransfers": True}, "latest")
+    assert isinstance(anvils, list), anvils
+    assert isinstance(ours, list), ours
+    assert [[summarize_call(call) for call in block["calls"]] for block in ours] == [
+        [summarize_call(call) for call in block["calls"]] for block in anvils
+    ]
+
+
+def summarize_call(call: dict[str, Any]) -> tuple[Any, ...]:
+    logs = [(log["address"], log["topics"], log["data"]) for log in call["logs"]]
+    return call["status"], call["gasUsed"], call["returnData"], logs

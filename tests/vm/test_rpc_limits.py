@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from rpc_client import FOREVER, NOBODY, RpcClient, connect
 
-from infernet.vm.block import Outcome, SpcRecord
 from infernet.vm.rpc import Limits, tracers
+from infernet.vm.rpc.asking import Asked
 from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher
 from infernet.vm.rpc.errors import RpcError
 from infernet.vm.rpc.ration import Ration
+from infernet.vm.rpc.subscriptions import Notification
 from infernet.vm.rpc.tracers import MAX_STEPS, BoundedCallTracer, BoundedStructLogger, Budget
+from infernet.vm.spc.call import SpcRevert
+from infernet.vm.spc.outside import Question, ask_here
 from infernet.vm.trace import CallFrame, Step
 
 SPC, CALLER = b"\x08" * 20, b"\x0a" * 20
@@ -86,25 +89,22 @@ def test_a_tree_of_calls_has_a_limit() -> None:
 
 
 def test_a_recorded_precompile_runs_once_for_the_same_question() -> None:
-    answers = Ration(1, Clock()).open()
-    assert answers.take(SPC, CALLER, b"question") is None
-    record = SpcRecord(0, SPC, CALLER, b"question", b"answer", Outcome.OK, 5, 6)
-    answers.check(record)
-    assert answers.take(SPC, CALLER, b"question") == record
+    asked = Asked(Ration(1, Clock()).limit(ask_here))
+    assert asked.ask(Question("spc", b"question", lambda: b"answer")) == b"answer"
+    assert asked.ask(Question("spc", b"question", lambda: b"another")) == b"answer"
 
 
 def test_a_ration_is_used_up_and_comes_back() -> None:
     clock = Clock()
     ration = Ration(2, clock)
-    answers = ration.open()
-    assert [answers.take(SPC, CALLER, bytes([number])) for number in range(2)] == [None, None]
-    refused = answers.take(SPC, CALLER, b"more")
-    assert refused is not None
-    assert refused.outcome is Outcome.REVERTED
-    assert b"2 times a minute" in refused.output
+    asked, more = Asked(ration.limit(ask_here)), Question("spc", b"more", lambda: b"more")
+    assert [asked.ask(Question("spc", bytes([number]), lambda: b"yes")) for number in range(2)] == [b"yes", b"yes"]
+    with pytest.raises(SpcRevert, match="2 times a minute"):
+        asked.ask(more)
     clock.now += 31
-    assert ration.open().take(SPC, CALLER, b"more") is None
-    assert ration.open().take(SPC, CALLER, b"more") is not None
+    assert Asked(ration.limit(ask_here)).ask(more) == b"more"
+    with pytest.raises(SpcRevert, match="2 times a minute"):
+        Asked(ration.limit(ask_here)).ask(more)
     clock.now += 3600
     assert [ration.take() is None for _ in range(3)] == [True, True, False]
 
@@ -125,20 +125,23 @@ class StuckSocket:
         self.closed = code
 
 
-async def test_a_client_that_does_not_read_is_let_go() -> None:
+@pytest.mark.parametrize(("size", "limits"), [(1, {"max_unsent": 10}), (100, {"max_unsent_bytes": 1_000})])
+async def test_a_client_that_does_not_read_is_let_go(size: int, limits: dict[str, int]) -> None:
+    """One notification is on its way, ten more may wait."""
+
     async def run(*_: object) -> object:
         raise AssertionError
 
     socket: Any = StuckSocket()
     node: Any = object()
-    connection = Connection(socket, Dispatcher({}, run), node, max_unsent=10)
+    connection = Connection(socket, Dispatcher({}, run), node, **limits)
     serving = asyncio.create_task(connection.serve())
     push = connection.client.push
     assert push is not None
-    for number in range(11):
-        await asyncio.to_thread(push, str(number))
+    for _ in range(11):
+        await asyncio.to_thread(push, Notification("0x1", "1" * size))
         assert not serving.done()
-    await asyncio.to_thread(push, "one too many")
+    await asyncio.to_thread(push, Notification("0x1", "1" * size))
     await asyncio.wait_for(serving, 5)
     assert socket.closed == 1013
 

@@ -78,6 +78,16 @@ async def test_an_access_list_makes_slots_warm(rpc: RpcClient) -> None:
     assert failed["error"] == "execution reverted"
 
 
+async def test_an_access_list_has_what_frames_touched_that_reverted(rpc: RpcClient) -> None:
+    reads_and_reverts = await deploy(rpc, "6007545060ff315f5ffd")
+    calls_it = await deploy(rpc, "5f5f5f5f5f73" + reads_and_reverts[2:] + "5af15000")
+    answer = await rpc("eth_createAccessList", {"from": ALICE.address, "to": calls_it})
+    assert answer["accessList"] == [
+        {"address": "0x" + "00" * 19 + "ff", "storageKeys": []},
+        {"address": reads_and_reverts, "storageKeys": [WORD + "07"]},
+    ]
+
+
 async def test_filters_tell_what_changed(rpc: RpcClient) -> None:
     contract = await deploy(rpc)
     blocks = await rpc("eth_newBlockFilter")
@@ -366,3 +376,46 @@ async def test_every_method_answers_or_refuses(rpc: RpcClient, name: str) -> Non
     """With no parameters at all: no fault of ours, whatever is missing."""
     _, answer = await rpc.post({"jsonrpc": "2.0", "id": 1, "method": name})
     assert answer.get("error", {}).get("code") in (None, -32602, -32000)
+
+
+async def test_a_reset_takes_everything_back(rpc: RpcClient) -> None:
+    genesis = await rpc("eth_getBlockByNumber", "0x0", False)
+    await rpc("anvil_setBalance", NOBODY, "0x5")
+    contract = await deploy(rpc)
+    await rpc("anvil_impersonateAccount", NOBODY)
+    snapshot = await rpc("evm_snapshot")
+    await rpc("evm_increaseTime", 10_000)
+    await rpc("evm_setAutomine", False)
+    waiting = await rpc("eth_sendRawTransaction", sign(BOB, nonce=0, to=TO, value=1))
+    await rpc("anvil_mine", 200)  # more than states are kept for
+    assert await rpc("anvil_reset") is None
+    assert await rpc("eth_getBlockByNumber", "latest", False) == genesis
+    assert await rpc("eth_getCode", contract, "latest") == "0x"
+    assert await rpc("eth_getBalance", NOBODY, "latest") == "0x0"
+    assert await rpc("eth_getTransactionByHash", waiting) is None
+    assert await rpc("evm_revert", snapshot) is False
+    assert (await rpc.refuses("eth_sendTransaction", {"from": NOBODY, "to": NOBODY})).message == "unknown account"
+    assert (await rpc.refuses("anvil_reset", {"forking": {"jsonRpcUrl": "http://x"}})).code == -32602
+    await rpc("evm_setAutomine", True)
+    assert await deploy(rpc) == contract
+
+
+async def test_all_accounts_are_impersonated_while_that_is_wanted(rpc: RpcClient) -> None:
+    await rpc("anvil_setBalance", NOBODY, hex(10**18))
+    sent = {"from": NOBODY, "to": NOBODY, "value": "0x1"}
+    await rpc("anvil_autoImpersonateAccount", True)
+    receipt = await rpc("eth_getTransactionReceipt", await rpc("eth_sendTransaction", sent))
+    assert (receipt["status"], receipt["from"]) == ("0x1", NOBODY)
+    await rpc("anvil_autoImpersonateAccount", False)
+    assert (await rpc.refuses("eth_sendTransaction", sent)).message == "unknown account"
+
+
+async def test_logs_say_when_they_were(rpc: RpcClient) -> None:
+    contract = await deploy(rpc)
+    for _ in range(3):
+        await rpc.send(to=bytes.fromhex(contract[2:]))
+        await rpc("evm_increaseTime", 100)
+    logs = await rpc("eth_getLogs", {"fromBlock": "earliest"})
+    blocks = [await rpc("eth_getBlockByNumber", log["blockNumber"], False) for log in logs]
+    assert len(logs) == 3
+    assert [log["blockTimestamp"] for log in logs] == [block["timestamp"] for block in blocks]

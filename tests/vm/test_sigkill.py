@@ -39,6 +39,7 @@ def test_no_acknowledged_block_is_lost(tmp_path: Path) -> None:
         assert len(hashes) <= chain.head.number <= len(hashes) + KILLS
         counted = int.from_bytes(chain.state(chain.head.number).storage(CONTRACT, bytes(32)), "big")
         assert counted == chain.head.number
+        assert all(len(chain.seals.read(number)) == 1 for number in range(1, chain.head.number + 1))
         for encoded in chain.export(1, chain.head.number):
             follower.import_block(encoded)
         assert follower.head.hash == chain.head.hash

@@ -27,12 +27,14 @@ from evm import (
 from structlog.testing import capture_logs
 
 from infernet.types import Address
-from infernet.vm.block import Outcome, compute_records_hash
+from infernet.vm.block import Outcome
+from infernet.vm.block_encoding import compute_records_hash
 from infernet.vm.chain import BlockRejected, Chain
 from infernet.vm.genesis import Genesis, build_dev_accounts
 from infernet.vm.request import CallRequest
 from infernet.vm.spc.addresses import LLM, VECTOR_DATABASE
 from infernet.vm.spc.call import SpcCall, SpcOutOfGas, SpcRevert
+from infernet.vm.spc.outside import Question
 
 CELL, ORACLE = bytes.fromhex(VECTOR_DATABASE[2:]), bytes.fromhex(LLM[2:])
 LOAD, STORE, FAIL, BURN, PUT, BREAK, TELL = (bytes((number,)) for number in range(7))
@@ -80,11 +82,15 @@ class Oracle:
 
     def run(self, call: SpcCall) -> bytes:
         call.charge(500)
-        self.asked += 1
-        if call.data == FAIL:
-            raise SpcRevert(f"failure {self.asked}")
+        answer = call.ask(Question("oracle", call.data, lambda: self.answer(call.data)))
         if call.data == BURN:
             raise SpcOutOfGas
+        return answer
+
+    def answer(self, data: bytes) -> bytes:
+        self.asked += 1
+        if data == FAIL:
+            raise SpcRevert(f"failure {self.asked}")
         return self.asked.to_bytes(32, "big")
 
 

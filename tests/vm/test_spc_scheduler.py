@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from evm import ALICE, BOB, COUNTER, GWEI, ask, deploy, send
+from evm import ALICE, BOB, COUNTER, GWEI, ask, deploy, encode_sealed, send
 
 from infernet.chain.artifacts import load_artifact
 from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import to_address
-from infernet.vm.block import encode_block
 from infernet.vm.chain import BlockRejected, Chain
 from infernet.vm.genesis import Genesis, build_dev_accounts
 from infernet.vm.request import AccountOverride
@@ -118,7 +117,7 @@ def test_a_follower_refuses_a_block_that_leaves_a_due_call_out(
     monkeypatch.setattr(chain._executor, "_find_duty", lambda state, env: None)
     chain.mine()
     with pytest.raises(BlockRejected, match="calls are due"):
-        follower.import_block(encode_block(chain.head))
+        follower.import_block(encode_sealed(chain, chain.head))
     assert follower.head.number == chain.head.number - 1
 
 

@@ -184,6 +184,18 @@ def test_floating_point_inside_an_exact_model_is_refused() -> None:
     assert "Exp is not exact" in refuse(content, (XF,), (YI,))
 
 
+@pytest.mark.parametrize("operator", ["Max", "Min", "Clip"])
+def test_what_some_cpus_choose_wrongly_is_refused(operator: str) -> None:
+    for kind, dtype in ((T.INT64, "int64"), (T.INT32, "int32")):
+        constants = {"d": np.array(5, dtype)}
+        content = build_graph([(operator, ["x", "d"], ["y"])], {"x": (kind, [1, 4])}, {"y": kind}, constants)
+        inputs, outputs = (spec("x", dtype, 1, 4),), (spec("y", dtype, 1, 4),)
+        if dtype == "int64":
+            assert f"{operator} of int64 differs between CPUs" in refuse(content, inputs, outputs)
+        else:
+            Inference().publish(describe(content, inputs, outputs), content)
+
+
 @pytest.mark.parametrize("operator", ["Div", "Mod"])
 @pytest.mark.parametrize("divisor", [0, -1, [3, 2, 1, 0]])
 def test_a_division_that_could_end_the_process_is_refused(operator: str, divisor: Any) -> None:

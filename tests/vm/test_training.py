@@ -28,6 +28,7 @@ from infernet.protocol.abi_codec import decode_abi, encode_abi
 from infernet.protocol.hashing import to_address
 from infernet.protocol.manifest import compute_manifest_hash
 from infernet.types import ChainId, Gas, Wei
+from infernet.vm import training_service
 from infernet.vm.block import LogEntry
 from infernet.vm.chain import Chain
 from infernet.vm.digits_trainer import DigitsTrainer
@@ -255,6 +256,23 @@ def test_an_open_job_is_taken_up_after_a_restart(start: Callable[..., TrainingWo
     assert decode_abi(["uint256"], read_result(chain, left)) == (1,)
     second.close()
     chain.close()
+
+
+def test_all_open_jobs_are_taken_up_however_many_there_are(
+    start: Callable[..., TrainingWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = build_chain()
+    jobs = [submit_job(chain, b'{"workflow": "none"}') for _ in range(7)]
+    monkeypatch.setattr(training_service, "_LOGS_AT_ONCE", 2)
+    monkeypatch.setattr(training_service, "_BLOCKS_AT_ONCE", 3)
+    service = TrainingService(chain, start())
+    service.resume()
+    answered = 0
+    while answered < len(jobs):
+        answered += service.answer_finished()
+        time.sleep(0.01)
+    assert all(read_result(chain, job).startswith(b"there is no workflow") for job in jobs)
+    service.close()
 
 
 def test_a_job_that_a_snapshot_took_back_is_not_answered(start: Callable[..., TrainingWorker]) -> None:

@@ -30,7 +30,9 @@ struct TrainingJob {
 /// execution layer that enables it.
 /// @dev Assumptions:
 /// - The producer of the block that answers is trusted with the result: it says that the producer trained so, nothing
-///   more. What it publishes as a model can be checked by its hash.
+///   more.
+/// - On a layer with tensor inference (0x0800) the producer publishes what was trained before it answers, so that the
+///   callback can ask it. A model is known by its hash, and what it answers is computed again by every node.
 /// - `spec` is JSON, for instance `{"workflow": "digits", "seed": 7}`; what a layer trains, its operator says.
 /// - The producer takes the jobs whose fee meets its price. The fee is paid with the answer, a failure included: the work
 ///   was done. A job that nobody has answered by its deadline is cancelled by its owner and costs nothing.

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
-from infernet.app.demo_events import Event, Line, Picture, Pictures, Row, Section, Summary
+from infernet.app.demo_events import Event, Line, Picture, Pictures, Row, Section, Summary, average_gas
 from infernet.app.demo_librarian import show_librarian
+from infernet.app.demo_market import Market
 from infernet.app.network import LocalNetwork, start_network
 from infernet.app.training import train_digits_apart, train_texts_apart
-from infernet.client import AsyncClient, Output, Terms
-from infernet.client.outputs import fetch_created
+from infernet.client import AsyncClient, Output
 from infernet.models.store import ModelStore
 from infernet.protocol.events import SubscriptionCreated, decode_event
 from infernet.protocol.interval import compute_interval_start
 from infernet.protocol.model_codec import decode_outputs, encode_features
 from infernet.settings import ContainerSettings
-from infernet.types import Address, Receipt, SubscriptionKey
-from infernet.workflows.digits import TrainedDigits
+from infernet.types import Address, Receipt
+from infernet.workflows.digits import MODEL_NAME, TrainedDigits
 
 ROWS = 20
 INTERVALS = 3
-PERIOD_S = 3
+PERIOD_S = 2
 BLOCK_TIME_S = 1.0
 NODES = 2
-CREATOR, FEE, ROYALTY_BPS = 9, 2 * 10**15, 1_000
-BATCH, REFUND_AFTER_S = 10, 6
 
 
 async def run_demo(report: Callable[[Event], None]) -> Summary:
@@ -48,20 +47,24 @@ class _Demo:
 
     async def run(self) -> Summary:
         self._report(Section("A model, a chain, a node"))
-        model, texts = await asyncio.gather(
-            train_digits_apart(self._folder / "digits"), train_texts_apart(self._folder / "texts")
-        )
-        self._summary.accuracy = model.accuracy
-        self._say(
-            f"trained {model.manifest.name}: right on {model.accuracy:.1%} of {len(model.labels)} held-out digits"
-        )
         store = self._folder / "models"
-        stored = ModelStore(store).add(model.folder)
-        self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:10]}…")
-        containers = [ContainerSettings(kind="model", model=model.manifest.name)]
-        async with start_network(containers, store, block_time_s=BLOCK_TIME_S) as network:
+        containers = [ContainerSettings(kind="model", model=MODEL_NAME)]
+        async with AsyncExitStack() as stack:
+            digits = asyncio.create_task(train_digits_apart(self._folder / "digits"))
+            stack.push_async_callback(_end, digits)
+            manual = asyncio.create_task(train_texts_apart(self._folder / "texts"))
+            stack.push_async_callback(_end, manual)
+            starting = start_network(containers, store, nodes=0, block_time_s=BLOCK_TIME_S)
+            network = await stack.enter_async_context(starting)
+            model, texts = await digits, await manual
+            self._summary.accuracy = model.accuracy
+            stored = ModelStore(store).add(model.folder)
+            accuracy, rows = model.accuracy, len(model.labels)
+            self._say(f"trained {model.manifest.name}: right on {accuracy:.1%} of {rows} held-out digits")
+            self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:10]}…")
             self._say(f"chain {network.chain.chain_id} at {network.chain.rpc_url}")
             self._say(f"Coordinator {network.coordinator}")
+            await network.add_node()
             self._say_node(network)
             await self._ask(network, model)
             self._report(Section("(f) One transaction embeds a text, searches, classifies it and files it"))
@@ -82,7 +85,7 @@ class _Demo:
         await self._show_subscription(client, feed, model)
         await self._show_signed(network, signed, model)
         await self._show_redundancy(network, classifier, model)
-        await _Market(self._report, self._say, network, model).show(self._summary)
+        await Market(self._report, self._say, network, model).show(self._summary)
 
     async def _show_callbacks(self, client: AsyncClient, classifier: Address, model: TrainedDigits) -> None:
         self._report(Section(f"(a) A contract classifies {ROWS} held-out digits through callbacks"))
@@ -115,7 +118,7 @@ class _Demo:
         right = sum(picture.label == picture.truth for picture in pictures)
         for block in sorted({output.block_number for output in outputs}):
             there = [output for output in outputs if output.block_number == block]
-            self._say(f"{len(there)} answers delivered (gas of one)", block=block, gas=_mean_of_answers(there))
+            self._say(f"{len(there)} answers delivered (gas of one)", block=block, gas=average_gas(there))
         self._report(Pictures(pictures))
         self._say(f"{right} of {len(pictures)} right: accuracy {right / len(pictures):.1%} by the true labels")
         waits = [o.block_number - receipt.block_number for o, receipt in zip(outputs, receipts, strict=True)]
@@ -195,7 +198,7 @@ class _Demo:
 
     def _add_row(self, flow: str, receipts: list[Receipt], outputs: list[Output], right: int, waits: list[int]) -> None:
         request_gas = _mean([receipt.gas_used for receipt in receipts]) if receipts else 0
-        delivery_gas = _mean_of_answers(outputs)
+        delivery_gas = average_gas(outputs)
         self._summary.rows.append(
             Row(flow, len(outputs), right, request_gas, delivery_gas, blocks=sum(waits) / len(waits))
         )
@@ -204,112 +207,10 @@ class _Demo:
         self._report(Line(time.monotonic() - self._began_s, text, block, gas))
 
 
-class _Market:
-    """The part about money: who pays, who earns, what comes back."""
-
-    def __init__(
-        self, report: Callable[[Event], None], say: Callable[..., None], network: LocalNetwork, model: TrainedDigits
-    ) -> None:
-        self._report = report
-        self._say = say
-        self._network = network
-        self._client = network.client
-        self._model = model
-        self._container = model.manifest.name
-
-    async def show(self, summary: Summary) -> None:
-        self._report(Section(f"(e) Paid in ether: a split, a refund, {BATCH} answers in one transaction"))
-        account = self._network.chain.accounts[CREATOR]
-        connecting = AsyncClient.connect(
-            self._network.chain.rpc_url, account.private_key, coordinator=self._network.coordinator
-        )
-        async with await connecting as creator:
-            await self._publish(creator)
-            receipt = await self._client.deposit((BATCH + 2) * FEE)
-            self._say(f"deposited {_show_ether((BATCH + 2) * FEE)}", block=receipt.block_number, gas=receipt.gas_used)
-            refused = await self._ask_nobody()
-            await self._show_split(creator)
-            await self._show_batch(summary)
-        await self._show_refund(refused)
-
-    async def _publish(self, creator: AsyncClient) -> None:
-        await creator.claim_namespace(self._container.partition("/")[0])
-        hash_ = bytes.fromhex(self._manifest_hash())
-        receipt = await creator.publish_model(self._container, hash_, "file:manifest.json", royalty_bps=ROYALTY_BPS)
-        self._say(
-            f"its creator published {self._container}, for {ROYALTY_BPS / 100:g} % of each fee",
-            block=receipt.block_number,
-            gas=receipt.gas_used,
-        )
-
-    def _manifest_hash(self) -> str:
-        return hashlib.sha256((self._model.folder / "manifest.json").read_bytes()).hexdigest()
-
-    async def _ask_nobody(self) -> SubscriptionKey:
-        head = await self._client.chain.fetch_head()
-        terms = Terms(fee=FEE, deadline=head.timestamp + REFUND_AFTER_S)
-        return await self._client.request("nobody/serves-this:1", b"", terms=terms)
-
-    async def _show_split(self, creator: AsyncClient) -> None:
-        node = self._network.nodes[0]
-        terms = Terms(fee=FEE)
-        key = await self._client.request(self._container, self._features(0), terms=terms, node=node.address)
-        output = await self._client.wait_output(key)
-        shares = await self._client.quote(await self._client.fetch_terms(key))
-        self._say(f"paid {_show_ether(FEE)} for an answer", block=output.block_number, gas=output.gas_used)
-        earned = [await self._client.read_balance(address) for address in (node.address, creator.address)]
-        if [balance.free for balance in earned] != [shares.node, shares.creator]:
-            raise AssertionError("the ledger and the quote differ")
-        for who, share in (("node", shares.node), ("creator", shares.creator), ("protocol", shares.protocol)):
-            self._say(f"  {who:<9}{_show_ether(share):>14}  {share / FEE:.0%}")
-
-    async def _show_batch(self, summary: Summary) -> None:
-        features = [self._features(row) for row in range(BATCH)]
-        node = self._network.nodes[0].address
-        keys = await self._client.request_many(self._container, features, terms=Terms(fee=FEE), node=node)
-        outputs = await asyncio.gather(*(self._client.wait_output(key) for key in keys))
-        receipts = {output.tx_hash for output in outputs}
-        right = sum(
-            int(decode_outputs(self._model.manifest, output.output)["label"][0]) == int(self._model.labels[row])
-            for row, output in enumerate(outputs)
-        )
-        gas = _mean_of_answers(list(outputs))
-        request_gas = round(await self._fetch_gas(keys[0]) / BATCH)
-        plural = "s" if len(receipts) > 1 else ""
-        self._say(
-            f"{BATCH} paid answers in {len(receipts)} transaction{plural}, {right} right (gas of one)",
-            block=outputs[-1].block_number,
-            gas=gas,
-        )
-        summary.rows.append(Row("paid, batch", BATCH, right, request_gas, gas, blocks=1.0))
-
-    async def _fetch_gas(self, key: SubscriptionKey) -> int:
-        """Gas of the transaction that asked."""
-        event = await fetch_created(self._client.chain, key)
-        (receipt,) = await self._client.chain.fetch_receipts([event.tx_hash])
-        return receipt.gas_used if receipt else 0
-
-    async def _show_refund(self, key: SubscriptionKey) -> None:
-        terms = await self._client.fetch_terms(key)
-        for _ in range(10 * REFUND_AFTER_S):
-            if (await self._client.chain.fetch_head()).timestamp > terms.deadline:
-                break
-            await asyncio.sleep(BLOCK_TIME_S / 4)
-        before = await self._client.read_balance()
-        receipt = await self._client.expire(key)
-        after = await self._client.read_balance()
-        self._say(
-            f"nobody answered before the deadline: {_show_ether(after.free - before.free)} came back",
-            block=receipt.block_number,
-            gas=receipt.gas_used,
-        )
-
-    def _features(self, row: int) -> bytes:
-        return encode_features(self._model.manifest, {"pixels": self._model.pixels[row : row + 1]})
-
-
-def _show_ether(wei: int) -> str:
-    return f"{wei / 10**18:.4f} ETH"
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Gone on return, whatever it came to."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _count_blocks(client: AsyncClient, created: SubscriptionCreated, output: Output) -> int:
@@ -321,11 +222,6 @@ async def _count_blocks(client: AsyncClient, created: SubscriptionCreated, outpu
         if block is None or block.timestamp < starts_at:
             return distance - 1
     raise AssertionError("unreachable")
-
-
-def _mean_of_answers(outputs: list[Output]) -> int:
-    """Gas of one answer: a transaction may deliver several."""
-    return round(sum({output.tx_hash: output.gas_used for output in outputs}.values()) / len(outputs))
 
 
 def _mean(values: list[int]) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from infernet.client import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,8 @@ class Summary:
     accuracy: float = 0.0
     rows: list[Row] = field(default_factory=list)
     took_s: float = 0.0
+
+
+def average_gas(outputs: Sequence[Output]) -> int:
+    """Gas of one answer: a transaction may deliver several."""
+    return round(sum({output.tx_hash: output.gas_used for output in outputs}.values()) / len(outputs))

@@ -28,6 +28,7 @@ from infernet.vm.genesis import (
 )
 from infernet.vm.request import AccountOverride
 from infernet.vm.rpc.server import serve_chain
+from infernet.vm.seals import Witnesses
 from infernet.vm.spc.addresses import TENSOR_INFERENCE
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.models.publication import build_publication
@@ -57,18 +58,20 @@ class RunningLayer:
     server: HttpServer
 
 
-def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> Layer:
+def build_layer(settings: LayerSettings, producer_key: bytes | None = None, *, asks: bool = True) -> Layer:
     """Put a layer together.
 
     Args:
         producer_key: of the account that the file names as producer; where it names none, everybody knows the key.
+        asks: whether its recorded precompiles will ask anybody: those of a follower that is no witness do not, and
+            need no API keys.
 
     Raises:
         NodeMisconfigured: a price, a limit or a language model that cannot be; a precompile without another that it
             needs; a package that is not installed.
     """
     prices, limits = _choose("prices", Prices(), settings.prices), _choose("limits", Limits(), settings.limits)
-    spcs = build_spcs(settings, prices, limits)
+    spcs = build_spcs(settings, prices, limits, asks=asks)
     genesis = Genesis(
         producer=_to_bytes(settings.producer) if settings.producer else DEV_PRODUCER,
         chain_id=settings.chain_id,
@@ -80,6 +83,7 @@ def build_layer(settings: LayerSettings, producer_key: bytes | None = None) -> L
         deployments=_build_deployments(settings),
         spcs=tuple(sorted(_to_bytes(spc.address) for spc in spcs)),
         spc_calls=tuple(_build_publications(settings)),
+        witnesses=_build_witnesses(settings),
         parameters={"prices": asdict(prices), "limits": asdict(limits), **describe_recorded(settings)},
     )
     training = settings.training if "training" in settings.precompiles else None
@@ -134,6 +138,15 @@ def describe_predeploys(settings: LayerSettings) -> dict[str, Address]:
     return found
 
 
+def describe_precompiles(settings: LayerSettings, layer: Layer) -> dict[str, Address]:
+    """Those that the file enables by name, the contracts among them too."""
+    built = iter(layer.spcs)
+    return {
+        name: SYSTEM_CONTRACTS[name][1] if name in SYSTEM_CONTRACTS else next(built).address
+        for name in settings.precompiles
+    }
+
+
 def _build_accounts(settings: LayerSettings) -> dict[bytes, AccountOverride]:
     accounts = build_dev_accounts() if settings.dev_accounts else {}
     for address, entry in settings.accounts.items():
@@ -160,12 +173,28 @@ def _build_publications(settings: LayerSettings) -> Iterator[SpcCallOfGenesis]:
             yield SpcCallOfGenesis(_to_bytes(TENSOR_INFERENCE), data)
 
 
-def _choose(name: str, default: T, chosen: dict[str, int]) -> T:
+def _build_witnesses(settings: LayerSettings) -> Witnesses:
+    addresses, threshold = settings.witnesses.addresses, settings.witnesses.threshold
+    if len(set(addresses)) < len(addresses) or settings.producer in addresses:
+        raise NodeMisconfigured("layer.invalid", "witnesses differ from each other and from the producer")
+    if not bool(addresses) <= threshold <= len(addresses):
+        raise NodeMisconfigured(
+            "layer.invalid",
+            f"{len(addresses)} witnesses and a threshold of {threshold}: it is from 1 to their number",
+        )
+    return Witnesses(tuple(map(_to_bytes, addresses)), threshold)
+
+
+def _choose(name: str, default: T, chosen: dict[str, bool | int]) -> T:
     """The default with what the file says."""
     unknown = sorted(set(chosen) - set(asdict(default)))
     if unknown:
         known = ", ".join(asdict(default))
         raise NodeMisconfigured("layer.unknown_key", f"there is no {unknown[0]!r} in {name}; there are {known}")
+    for key, value in chosen.items():
+        if type(value) is not type(getattr(default, key)):
+            kind = "a whole number" if isinstance(value, bool) else "true or false"
+            raise NodeMisconfigured("layer.invalid", f"{key} in {name} is {kind}, not {str(value).lower()}")
     if any(value < 0 for value in chosen.values()):
         raise NodeMisconfigured("layer.invalid", f"{name} are not negative")
     values: dict[str, Any] = dict(chosen)

@@ -1,4 +1,7 @@
-"""The recorded precompiles of a layer's file, and whom they ask: the producer's own business."""
+"""The recorded precompiles of a layer's file, and whom they ask: the producer's own business.
+
+`asks` says whether they will ask anybody. A follower's do not, and need no keys.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,29 @@ def build_http(settings: LayerSettings, prices: Prices, limits: Limits) -> Spc:
     return Http(OutboundClient(timeout_s=settings.http.timeout_s), settings.http.hosts, prices, limits)
 
 
-def build_llm(settings: LayerSettings, prices: Prices, limits: Limits) -> Spc:
-    return Llm(_open_engines(settings, prices, limits), prices)
+def build_llm(settings: LayerSettings, prices: Prices, limits: Limits, *, asks: bool) -> Spc:
+    return Llm(_open_engines(settings, prices, limits, asks), prices)
 
 
-def build_embeddings(settings: LayerSettings, exact: Spc | None, prices: Prices, limits: Limits) -> Spc:
-    embedders = {entry.name: OpenAiEmbedder(*_open_endpoint(entry)) for entry in settings.embedder}
+def build_embeddings(settings: LayerSettings, exact: Spc | None, prices: Prices, limits: Limits, *, asks: bool) -> Spc:
+    embedders = {entry.name: OpenAiEmbedder(*_open_endpoint(entry, asks)) for entry in settings.embedder}
     return RecordedEmbeddings(exact, embedders, prices, limits)
 
 
-def build_rag(settings: LayerSettings, embeddings: Spc, vectors: Spc, prices: Prices, limits: Limits) -> Spc:
-    engines = _open_engines(settings, prices, limits)
+def build_rag(
+    settings: LayerSettings, embeddings: Spc, vectors: Spc, prices: Prices, limits: Limits, *, asks: bool
+) -> Spc:
+    engines = _open_engines(settings, prices, limits, asks)
     return Rag(SpcEmbedder(embeddings), SpcRetriever(vectors), engines, prices, limits)
 
 
-def _open_engines(settings: LayerSettings, prices: Prices, limits: Limits) -> Engines:
-    return Engines({entry.name: OpenAiEngine(*_open_endpoint(entry)) for entry in settings.llm}, prices, limits)
+def _open_engines(settings: LayerSettings, prices: Prices, limits: Limits, asks: bool) -> Engines:
+    return Engines({entry.name: OpenAiEngine(*_open_endpoint(entry, asks)) for entry in settings.llm}, prices, limits)
 
 
-def _open_endpoint(entry: EndpointEntry) -> tuple[OpenAiEndpoint, str]:
+def _open_endpoint(entry: EndpointEntry, asks: bool) -> tuple[OpenAiEndpoint, str]:
     key = None
-    if entry.api_key_variable is not None:
+    if asks and entry.api_key_variable is not None:
         key = os.environ.get(entry.api_key_variable)
         if not key:
             raise NodeMisconfigured(

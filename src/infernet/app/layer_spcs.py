@@ -22,8 +22,11 @@ RECORDED_EMBEDDINGS = "embeddings-recorded"
 _EMBEDDINGS = ("embeddings", RECORDED_EMBEDDINGS)
 
 
-def build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tuple[Spc, ...]:
+def build_spcs(settings: LayerSettings, prices: Prices, limits: Limits, *, asks: bool = True) -> tuple[Spc, ...]:
     """Those that the file enables.
+
+    Args:
+        asks: whether those that are recorded will ask anybody, and need the keys for it.
 
     Raises:
         NodeMisconfigured: `layer.invalid`: one lacks another that it needs; `layer.no_api_key`; a package is not
@@ -50,12 +53,12 @@ def build_spcs(settings: LayerSettings, prices: Prices, limits: Limits) -> tuple
         if name == "http":
             return recorded.build_http(settings, prices, limits)
         if name == "llm":
-            return recorded.build_llm(settings, prices, limits)
+            return recorded.build_llm(settings, prices, limits, asks=asks)
         if name == RECORDED_EMBEDDINGS:
             exact = build("embeddings") if "inference" in settings.precompiles else None
-            return recorded.build_embeddings(settings, exact, prices, limits)
+            return recorded.build_embeddings(settings, exact, prices, limits, asks=asks)
         embeddings = build(_find_embeddings(settings))
-        return recorded.build_rag(settings, embeddings, build("vectors"), prices, limits)
+        return recorded.build_rag(settings, embeddings, build("vectors"), prices, limits, asks=asks)
 
     return tuple(build(name) for name in settings.precompiles if name not in SYSTEM_CONTRACTS)
 

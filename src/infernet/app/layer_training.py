@@ -35,7 +35,7 @@ async def train_for(
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="infernet-training-")))
         worker = TrainingWorker(TRAINERS, folder, min_fee_wei=settings.min_fee_wei, timeout_s=settings.timeout_s)
-        service = await engine.run(TrainingService, chain, worker)
+        service = await engine.run(TrainingService, chain, worker, fee_covers_gas=settings.fee_covers_gas)
         stack.callback(service.close)
         await engine.run(service.resume)
         task = asyncio.create_task(_answer(service, engine), name="training")

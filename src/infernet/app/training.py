@@ -10,19 +10,21 @@ import asyncio
 import contextlib
 import json
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from infernet.errors import InfernetError, NodeMisconfigured
+from infernet.models.store import read_manifest
 from infernet.workflows.digits import TrainedDigits, train_digits
 from infernet.workflows.texts import TrainedTexts, train_texts
 
-_TRAINED = "trained.pickle"
-_WORKFLOWS: dict[str, Callable[[Path], Any]] = {"digits": train_digits, "texts": train_texts}
+_HELD_OUT = "held_out.json"
+"""What a training says beside its models."""
 
 
 async def train_digits_apart(folder: Path) -> TrainedDigits:
@@ -31,14 +33,35 @@ async def train_digits_apart(folder: Path) -> TrainedDigits:
     Raises:
         NodeMisconfigured: as `train_digits`; `training.failed`.
     """
-    trained: TrainedDigits = await _train_apart("digits", folder)
-    return trained
+    said = await _train_apart("digits", folder)
+    pixels, labels = np.array(said["pixels"], np.uint8), np.array(said["labels"], np.int64)
+    return TrainedDigits(read_manifest(folder), folder, pixels, labels, said["accuracy"])
 
 
 async def train_texts_apart(folder: Path) -> TrainedTexts:
     """The same for `train_texts`."""
-    trained: TrainedTexts = await _train_apart("texts", folder)
-    return trained
+    said = await _train_apart("texts", folder)
+    return TrainedTexts(
+        embedder=read_manifest(folder / "embedder"),
+        classifier=read_manifest(folder / "classifier"),
+        folder=folder,
+        texts=tuple(said["texts"]),
+        chapters=tuple(said["chapters"]),
+        accuracy=said["accuracy"],
+    )
+
+
+def _say_digits(folder: Path) -> dict[str, Any]:
+    trained = train_digits(folder)
+    return {"pixels": trained.pixels.tolist(), "labels": trained.labels.tolist(), "accuracy": trained.accuracy}
+
+
+def _say_texts(folder: Path) -> dict[str, Any]:
+    trained = train_texts(folder)
+    return {"texts": trained.texts, "chapters": trained.chapters, "accuracy": trained.accuracy}
+
+
+_WORKFLOWS: dict[str, Callable[[Path], dict[str, Any]]] = {"digits": _say_digits, "texts": _say_texts}
 
 
 async def _train_apart(workflow: str, folder: Path) -> Any:
@@ -57,7 +80,7 @@ async def _train_apart(workflow: str, folder: Path) -> Any:
         await process.wait()
     if process.returncode != 0:
         raise _read_error(said, complaints)
-    return pickle.loads((folder / _TRAINED).read_bytes())  # noqa: S301  (our own child wrote it just now)
+    return json.loads((folder / _HELD_OUT).read_text(encoding="utf-8"))
 
 
 def _read_error(said: bytes, complaints: bytes) -> NodeMisconfigured:
@@ -72,11 +95,11 @@ def _read_error(said: bytes, complaints: bytes) -> NodeMisconfigured:
 def main() -> None:
     workflow, folder = sys.argv[1], Path(sys.argv[2])
     try:
-        trained = _WORKFLOWS[workflow](folder)
+        said = _WORKFLOWS[workflow](folder)
     except InfernetError as error:
         print(json.dumps({"code": error.code, "message": error.message}))
         sys.exit(1)
-    (folder / _TRAINED).write_bytes(pickle.dumps(trained))
+    (folder / _HELD_OUT).write_text(json.dumps(said), encoding="utf-8")
 
 
 if __name__ == "__main__":

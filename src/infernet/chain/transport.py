@@ -39,7 +39,10 @@ _READS = frozenset(
         "eth_getTransactionByHash",
         "eth_getTransactionCount",
         "eth_getTransactionReceipt",
+        "infernet_addSeal",
         "infernet_exportBlocks",
+        "infernet_getSeals",
+        "infernet_sealStatus",
     }
 )
 """What may be asked twice without a difference."""

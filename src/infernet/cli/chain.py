@@ -27,7 +27,8 @@ LAYER_FILE = Path("layer.toml")
 PUBLIC_HELP = (
     "For endpoints open to all: no debug_* and txpool_*, and calls run no recorded precompile (else 60 times a "
     "minute). With or without it there are at most 1,000 connections, 1,000 requests in a batch, 5 MiB in a message, "
-    "10,000 logs in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a reverse proxy's."
+    "10,000 logs and 25 MB of them in an answer, 60,000,000 gas and 10 seconds in a call; limits for each client are a "
+    "reverse proxy's."
 )
 
 LayerFile = Annotated[
@@ -98,19 +99,73 @@ def follow_chain(
     layer: LayerFile = None,
     data: DataFolder = None,
     once: Annotated[bool, typer.Option("--once", help="Stop where the source ends today.")] = False,
+    witness: Annotated[
+        bool,
+        typer.Option("--witness", help="Be a witness of the layer: ask what precompiles asked, and seal the blocks."),
+    ] = False,
+    keystore: Annotated[Path | None, typer.Option(help="Key file of the witness; else INFERNET_PRIVATE_KEY.")] = None,
+    seals_from: Annotated[
+        list[str] | None, typer.Option("--seals-from", help="Another endpoint to have seals from; may be repeated.")
+    ] = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of a JSON-RPC of its own, 0 for a free one.", min=0, max=65535),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="As that of `run`.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Execute another node's blocks again and compare; stop at the first difference."""
-    from infernet.app.following import follow
+    from infernet.app.following import Serving, follow
     from infernet.app.layer import build_layer
 
+    if keystore is not None and not witness:
+        raise InvalidInput("witness.no_flag", "--keystore is of a witness: add --witness, or leave it out")
+    if witness and data is None:
+        raise InvalidInput("witness.no_data", "a witness must not forget what it sealed: name a folder with --data")
+    key = load_user_signer(keystore).export_key() if witness else None
+    serving = None if port is None else Serving(host, port, public, _show_serving(as_json))
     with contextlib.suppress(Interrupted):
         path = None if data is None else data / "chain.sqlite"
-        verified = run(follow(build_layer(_read(layer)), path, source, once=once, on_block=_show_block(as_json)))
+        verified = run(
+            follow(
+                build_layer(_read(layer), asks=witness),
+                path,
+                source,
+                once=once,
+                on_block=_show_block(as_json),
+                witness_key=key,
+                seals_from=seals_from or (),
+                serving=serving,
+            )
+        )
         if as_json:
             print_json({"event": "end", "block": verified})
         else:
             console().print(f"verified up to block {verified}: every root is the same")
+
+
+@app.command("seal")
+def seal_block(
+    block: Annotated[str, typer.Argument(help="The block's hash, as the witness's warning names it.")],
+    rpc_url: RpcUrl = "http://127.0.0.1:8545",
+    keystore: Annotated[Path | None, typer.Option(help="Key file of the witness; else INFERNET_PRIVATE_KEY.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Seal a block by hand: for a witness whose node was given other answers, and who takes the block all the same."""
+    from infernet.app.following import seal
+
+    try:
+        block_hash = bytes.fromhex(block.removeprefix("0x"))
+    except ValueError:
+        block_hash = b""
+    if len(block_hash) != 32:
+        raise InvalidInput("block.hash", f"{block!r} is no block's hash: give 32 bytes as 64 hex digits")
+    witness = run(seal(rpc_url, block_hash, load_user_signer(keystore).export_key()))
+    if as_json:
+        print_json({"sealed": "0x" + block_hash.hex(), "by": witness})
+    else:
+        console().print(f"0x{block_hash.hex()} sealed by {witness}", soft_wrap=True)
 
 
 @app.command("export")
@@ -205,7 +260,7 @@ async def _run_stubs(settings: LayerSettings, rpc_url: str, host: str, port: int
 
 
 def _show(running: RunningLayer, layer: Layer, settings: LayerSettings, as_json: bool) -> None:
-    from infernet.app.layer import describe_predeploys
+    from infernet.app.layer import describe_precompiles, describe_predeploys
 
     head, contracts = running.chain.head, describe_predeploys(settings)
     if as_json:
@@ -214,10 +269,21 @@ def _show(running: RunningLayer, layer: Layer, settings: LayerSettings, as_json:
         return
     where = f"[bold]{running.server.url}[/]  id {running.chain.chain_id}, block {head.number}"
     pace = f"every {settings.block_time_s:g} s" if settings.block_time_s else "one for each transaction"
-    precompiles = ", ".join(f"{spc.name} {spc.address[:2]}…{spc.address[-4:]}" for spc in layer.spcs)
+    addresses = describe_precompiles(settings, layer)
+    precompiles = ", ".join(f"{name} {address[:2]}…{address[-4:]}" for name, address in addresses.items())
     for name, value in (("chain", where), ("blocks", pace), ("precompiles", precompiles), *contracts.items()):
         console().print(f"{name:<26}{value}", soft_wrap=True, highlight=False)
     console().print("Ctrl-C stops it")
+
+
+def _show_serving(as_json: bool) -> Callable[[str], None]:
+    def show(url: str) -> None:
+        if as_json:
+            print_json({"event": "ready", "rpcUrl": url})
+        else:
+            console().print(f"{url} answers for the blocks that were verified", soft_wrap=True)
+
+    return show
 
 
 def _show_block(as_json: bool) -> Callable[[Block], None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from infernet.protocol.hashing import ZERO_ADDRESS
 from infernet.types import Address
 from infernet.vm.spc.call import WORD_BYTES, BlockContext, SpcOutOfGas, SpcRevert
+from infernet.vm.spc.outside import Question
 
 
 class MemoryBlobs:
@@ -78,3 +79,7 @@ class MemoryCall:
         self.storage[slot] = word
         if not any(word):
             del self.storage[slot]
+
+    def ask(self, question: Question) -> bytes:
+        """At once, each time."""
+        return question.ask()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from infernet.errors import InvalidInput
-from infernet.vm.block import Block, LogEntry, Receipt, decode_header, decode_records, encode_records
+from infernet.vm.block import Block, LogEntry, Receipt
+from infernet.vm.block_encoding import decode_header, decode_records, encode_records
 from infernet.vm.database import Database, Row
 from infernet.vm.engine import Executed
 from infernet.vm.receipts import build_receipts
@@ -17,6 +18,7 @@ _LOG_COLUMNS = "l.address, topic0, topic1, topic2, topic3, data, l.block, b.hash
 _LOG_TABLES = (
     "logs l JOIN blocks b ON b.number = l.block JOIN transactions t ON t.block = l.block AND t.tx_index = l.tx_index"
 )
+_TOPICS = ("topic0", "topic1", "topic2", "topic3")
 _MAX_VALUES = 30_000
 """Of one query's conditions, which SQLite bounds."""
 
@@ -44,6 +46,11 @@ class BlockTables:
             tuple(with_sender(parse_transaction(raw), sender) for raw, sender in transactions),
             decode_records(records) if records else (),
         )
+
+    def read_timestamp(self, number: int) -> int:
+        """Of a block that is there."""
+        ((header,),) = self._db.execute("SELECT header FROM blocks WHERE number = ?", (number,))
+        return decode_header(header).timestamp
 
     def find_block(self, block_hash: bytes) -> int | None:
         """Its number."""
@@ -80,22 +87,18 @@ class BlockTables:
         Raises:
             InvalidInput: `logs.filter_too_large`.
         """
-        conditions: list[str] = ["l.block BETWEEN ? AND ?"]
-        values: list[Any] = [first, last]
-        columns = ["l.address", "topic0", "topic1", "topic2", "topic3"]
-        if len(topics) > 4:
-            return []
-        for column, wanted in zip(columns, [addresses, *topics], strict=False):
-            if wanted:
-                conditions.append(f"{column} IN ({','.join('?' * len(wanted))})")
-                values += wanted
-        if topics:  # a filter of n topics wants n at least, whatever they are
-            conditions.append(f"topic{len(topics) - 1} IS NOT NULL")
-        if len(values) > _MAX_VALUES:
-            raise InvalidInput("logs.filter_too_large", f"a filter names at most {_MAX_VALUES} addresses and topics")
-        where = " AND ".join(conditions)
+        where, values = _choose_logs(first, last, addresses, topics)
         statement = f"SELECT {_LOG_COLUMNS} FROM {_LOG_TABLES} WHERE {where} ORDER BY l.block, l.log_index LIMIT ?"  # noqa: S608
         return [_build_log(row) for row in self._db.execute(statement, (*values, limit))]
+
+    def measure_logs(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
+    ) -> tuple[int, int]:
+        """How many `read_logs` would read, and how many bytes of data they have together. Raises as that."""
+        where, values = _choose_logs(first, last, addresses, topics)
+        chosen = f"SELECT length(data) AS size FROM logs l WHERE {where} LIMIT ?"  # noqa: S608
+        ((count, size),) = self._db.execute(f"SELECT count(*), total(size) FROM ({chosen})", (*values, limit))  # noqa: S608
+        return count, int(size)
 
     def _write_block(self, block: Block, executed: Sequence[Executed], undo: bytes) -> None:
         records = encode_records(block.records) if block.records else b""
@@ -127,3 +130,19 @@ def _build_log(row: Row) -> LogEntry:
     address, topic0, topic1, topic2, topic3, data, number, block_hash, tx_hash, tx_index, log_index = row
     topics = tuple(topic for topic in (topic0, topic1, topic2, topic3) if topic is not None)
     return LogEntry(address, topics, data, number, block_hash, tx_hash, tx_index, log_index)
+
+
+def _choose_logs(
+    first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]]
+) -> tuple[str, list[Any]]:
+    """A condition and its values."""
+    conditions, values = ["l.block BETWEEN ? AND ?"], list[Any]([first, last])
+    for column, wanted in zip(("l.address", *_TOPICS), (addresses, *topics), strict=False):
+        if wanted:
+            conditions.append(f"{column} IN ({','.join('?' * len(wanted))})")
+            values += wanted
+    if topics:  # a filter of n topics wants n at least, whatever they are
+        conditions.append(f"{_TOPICS[len(topics) - 1]} IS NOT NULL" if len(topics) <= len(_TOPICS) else "FALSE")
+    if len(values) > _MAX_VALUES:
+        raise InvalidInput("logs.filter_too_large", f"a filter names at most {_MAX_VALUES} addresses and topics")
+    return " AND ".join(conditions), values

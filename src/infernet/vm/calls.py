@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from infernet.vm.block import Block, Header
-from infernet.vm.engine import BlockEnv, Engine, State
+from infernet.vm.engine import BlockEnv, Engine
 from infernet.vm.executor import Executor
 from infernet.vm.ledger import Ledger
+from infernet.vm.next_block import Parent
+from infernet.vm.place import Place
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, CallResult
-from infernet.vm.spc.host import Answers, Live, Remembered, Replayed, Unanswered
+from infernet.vm.simulation import BlockPlan, Imagined, Simulation, Terms
+from infernet.vm.spc.call import Blobs
+from infernet.vm.spc.host import Replayed, SpcHost, Unanswered
+from infernet.vm.spc.outside import Outside, Remembered
 from infernet.vm.trace import Outermost, Tracer
 from infernet.vm.transaction import Access
 
@@ -45,18 +50,16 @@ class Calls:
     def call(
         self,
         request: CallRequest,
-        state: State,
-        env: BlockEnv,
+        place: Place,
         overrides: Mapping[bytes, AccountOverride] | None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> CallResult:
-        host = self._executor.open_host((answers or Live()) if self._run_recorded else Unanswered())
         return self._engine.call(
-            state,
-            env,
-            host,
+            place.state,
+            place.env,
+            self._open_host(outside, place.blobs),
             request,
             overrides=overrides,
             block_override=block_override,
@@ -67,17 +70,16 @@ class Calls:
     def estimate(
         self,
         request: CallRequest,
-        state: State,
-        env: BlockEnv,
+        place: Place,
         overrides: Mapping[bytes, AccountOverride] | None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> int:
         """By bisection, to 1.5 %; exactly what it used where that is enough, as it mostly is."""
-        answers = answers or Remembered()
-        most = _bound_gas(request, state, env, overrides)
+        outside = outside or Remembered()
+        most = _bound_gas(request, place, overrides)
 
         def run(gas: int) -> CallResult:
-            return self.call(replace(request, gas=gas), state, env, overrides, answers=answers)
+            return self.call(replace(request, gas=gas), place, overrides, outside=outside)
 
         try:
             result = run(most)
@@ -99,10 +101,22 @@ class Calls:
         return most
 
     def access_list(
-        self, request: CallRequest, state: State, env: BlockEnv, answers: Answers | None = None
+        self, request: CallRequest, place: Place, outside: Outside | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
-        host = self._executor.open_host((answers or Remembered()) if self._run_recorded else Unanswered())
-        return self._engine.list_accesses(state, env, host, request, self._limit_s)
+        host = self._open_host(outside, place.blobs)
+        return self._engine.list_accesses(place.state, place.env, host, request, self._limit_s)
+
+    def simulate(
+        self, number: int, plans: Sequence[BlockPlan], terms: Terms, outside: Outside | None = None
+    ) -> list[Imagined]:
+        """Blocks on top of this one."""
+        block = self._ledger.block(number)
+        if block is None:
+            raise AssertionError(number)
+        parent = Parent(block, self._ledger.state(number), tuple(self._ledger.hashes_before(number + 1)))
+        open_host = partial(self._open_host, outside)
+        simulation = Simulation(self._engine, self._executor, self._chain_id, parent, terms, self._limit_s, open_host)
+        return simulation.run(plans)
 
     def trace(self, block: Block, tracers: Sequence[Tracer | None]) -> list[CallResult]:
         """Execute a block's first transactions again, with the answers that it recorded: what came of those traced."""
@@ -127,6 +141,9 @@ class Calls:
             raise AssertionError(number)
         return self._describe(block.header)
 
+    def _open_host(self, outside: Outside | None, blobs: Blobs | None) -> SpcHost:
+        return self._executor.open_host(None if self._run_recorded else Unanswered(), outside, blobs)
+
     def _read_env(self, header: Header) -> BlockEnv:
         return BlockEnv(
             chain_id=self._chain_id,
@@ -140,14 +157,12 @@ class Calls:
         )
 
 
-def _bound_gas(
-    request: CallRequest, state: State, env: BlockEnv, overrides: Mapping[bytes, AccountOverride] | None
-) -> int:
-    most = min(request.gas or MAX_CALL_GAS, MAX_CALL_GAS, env.gas_limit)
+def _bound_gas(request: CallRequest, place: Place, overrides: Mapping[bytes, AccountOverride] | None) -> int:
+    most = min(request.gas or MAX_CALL_GAS, MAX_CALL_GAS, place.env.gas_limit)
     if not request.max_fee:
         return most
     override = (overrides or {}).get(request.sender, AccountOverride())
-    balance = state.balance(request.sender) if override.balance is None else override.balance
+    balance = place.state.balance(request.sender) if override.balance is None else override.balance
     if balance < request.value:
         raise CallFailed("call.funds", f"insufficient funds for transfer: have {balance}, want {request.value}")
     return min(most, (balance - request.value) // request.max_fee)

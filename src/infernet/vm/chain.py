@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infernet.errors import InvalidInput
 from infernet.vm.admission import check_transaction, read_transaction
-from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt, decode_block, encode_block
+from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
 from infernet.vm.calls import Calls
 from infernet.vm.chain_store import ChainStore
 from infernet.vm.dev import DevControls
@@ -24,7 +24,9 @@ from infernet.vm.genesis import DEV_PRODUCER_KEY, Genesis
 from infernet.vm.ledger import Ledger
 from infernet.vm.next_block import compute_base_fee
 from infernet.vm.osaka.engine import OsakaEngine
+from infernet.vm.outbox import Outbox
 from infernet.vm.pending import Pending
+from infernet.vm.place import Place
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.request import (
     AccountOverride,
@@ -35,11 +37,14 @@ from infernet.vm.request import (
     StateUnavailable,
     TxRejected,
 )
-from infernet.vm.rlp import RlpError
+from infernet.vm.seal_book import SealBook, SealedBlock
+from infernet.vm.simulation import BlockPlan, Imagined, Terms
 from infernet.vm.spc.call import Spc
-from infernet.vm.spc.host import Answers
+from infernet.vm.spc.outside import Outside
+from infernet.vm.spc.outside_again import Difference
 from infernet.vm.trace import Tracer
-from infernet.vm.transaction import FEE_MARKET, Access, Transaction, TransactionInvalid, sign_transaction
+from infernet.vm.transaction import Access, Transaction, compute_address
+from infernet.vm.waiting import Waiting
 
 __all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
 
@@ -58,6 +63,9 @@ class Chain:
         clock: seconds since 1970.
         budget_s: after so many seconds a block takes no more transactions from the pool.
         limit_s: how long one transaction of the pool, or one call, may take.
+
+    Attributes:
+        waiting: what recorded precompiles ask the outside, on this thread unless it is told to ask beside.
     """
 
     def __init__(
@@ -81,6 +89,8 @@ class Chain:
         by_address = {bytes.fromhex(spc.address[2:]): spc for spc in spcs}
         if set(by_address) != set(genesis.spcs):
             raise ValueError("the precompiles are not those of the genesis")
+        if producer_key is not None and compute_address(producer_key) != genesis.producer:
+            raise ValueError("the key is not that of the genesis's producer")
         self.genesis, self.chain_id, self.coinbase = genesis, genesis.chain_id, genesis.producer
         self.producer_key = producer_key
         engine = engine or OsakaEngine()
@@ -90,14 +100,18 @@ class Chain:
         except BaseException:
             store.close()
             raise
+        self.seals = SealBook(store, genesis, self.ledger.genesis_hash, lambda: self.head.number)
+        self.seals.advance()
         duties = Duties(engine, genesis.producer, producer_key, store)
+        self.outbox = Outbox(producer_key)
         self._executor = Executor(
-            engine, self.chain_id, self.coinbase, by_address, store, duties.find, budget_s, limit_s
+            engine, self.chain_id, self.coinbase, by_address, store, duties.find, self.outbox, budget_s, limit_s
         )
         self._calls = Calls(
             engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s
         )
-        self.pool = Pool(self._read_nonce)
+        self.waiting = Waiting()
+        self.pool = Pool(self._read_nonce, self.waiting.forget)
         self._pending = Pending(self._executor, self.pool)
         self._listeners = Listeners()
         self._clock = clock
@@ -127,7 +141,7 @@ class Chain:
 
     def pending_block(self) -> Block:
         """What the next block would be now."""
-        return self._pending.read_block(self.ledger.parent, self.dev.chosen, self._build_env)
+        return self._pending.read_block(self.ledger.parent, self._list_chosen(), self._build_env)
 
     def transaction(self, tx_hash: bytes) -> MinedTransaction | None:
         return self.ledger.transaction(tx_hash)
@@ -150,12 +164,23 @@ class Chain:
         """In chain order, both ends included, `limit` at most. No addresses: of any; `topics[i]` empty: any there."""
         return self.ledger.logs(from_block, to_block, addresses, topics, limit)
 
+    def measure_logs(
+        self,
+        from_block: int,
+        to_block: int,
+        addresses: Sequence[bytes],
+        topics: Sequence[Sequence[bytes]],
+        limit: int,
+    ) -> tuple[int, int]:
+        """How many logs `logs` would answer with, and how many bytes of data they have together."""
+        return self.ledger.measure_logs(from_block, to_block, addresses, topics, limit)
+
     def state(self, at: At) -> State:
         """
         Raises:
             StateUnavailable: no such block, or older than the last 128.
         """
-        return self._read_place(at)[0]
+        return self._read_place(at).state
 
     def next_nonce(self, address: bytes) -> int:
         """With what waits in the pool."""
@@ -170,39 +195,46 @@ class Chain:
         overrides: Mapping[bytes, AccountOverride] | None = None,
         block_override: BlockOverride | None = None,
         tracer: Tracer | None = None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> CallResult:
         """
         Args:
-            answers: of recorded precompiles, the same to the same question; None runs them.
+            outside: who answers what recorded precompiles ask; None: they are asked at once, and this thread waits.
 
         Raises:
             StateUnavailable: as `state`.
             CallFailed: it could not even begin.
+            AnswerNeeded: `outside` has no answer yet.
         """
-        state, env = self._read_place(at)
-        return self._calls.call(request, state, env, overrides, block_override, tracer, answers)
+        return self._calls.call(request, self._read_place(at), overrides, block_override, tracer, outside)
 
     def estimate(
         self,
         request: CallRequest,
         at: At,
         overrides: Mapping[bytes, AccountOverride] | None = None,
-        answers: Answers | None = None,
+        outside: Outside | None = None,
     ) -> int:
         """A gas limit with which it succeeds.
 
         Raises:
-            StateUnavailable: as `state`.
+            StateUnavailable, AnswerNeeded: as `call`.
             CallFailed: with the revert's data where it fails with any gas.
         """
-        return self._calls.estimate(request, *self._read_place(at), overrides, answers)
+        return self._calls.estimate(request, self._read_place(at), overrides, outside)
 
     def access_list(
-        self, request: CallRequest, at: At, answers: Answers | None = None
+        self, request: CallRequest, at: At, outside: Outside | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         """Raises as `call`."""
-        return self._calls.access_list(request, *self._read_place(at), answers)
+        return self._calls.access_list(request, self._read_place(at), outside)
+
+    def simulate(
+        self, plans: Sequence[BlockPlan], at: At, terms: Terms, outside: Outside | None = None
+    ) -> list[Imagined]:
+        """Blocks on top of this one; `pending` is the head. Raises as `call` and `Simulation.run`."""
+        place = self._read_place(self.head.number if at == "pending" else at)
+        return self._calls.simulate(place.env.number, plans, terms, outside)
 
     def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
         """Execute a mined transaction again where it stood; None where there is none.
@@ -224,7 +256,8 @@ class Chain:
     # Transactions
 
     def submit(self, raw: bytes) -> bytes:
-        """Take a signed transaction; the answer is its hash. With automine on it is in a block on return.
+        """Take a signed transaction; the answer is its hash. With automine on it is in a block on return, but for one
+        that waits for the outside (`waiting`).
 
         Raises:
             TxRejected: with the wording that wallets know.
@@ -242,34 +275,20 @@ class Chain:
                 results.append(self._admit(read_transaction(raw, self.chain_id)))
             except TxRejected as error:
                 results.append(error)
-        self._automine()
+        self.mine_ready()
         return results
 
-    def submit_request(self, request: CallRequest) -> bytes:
+    def submit_request(self, request: CallRequest, outside: Outside | None = None) -> bytes:
         """Take a transaction of an impersonated account, unsigned.
 
         Raises:
             TxRejected: as `submit`; `tx.unknown_account`: its sender is not impersonated.
             CallFailed: no gas was given, and none is enough.
+            AnswerNeeded: no gas was given, and its estimate waits for the outside.
         """
-        tx_hash = self._admit(self.dev.build_transaction(request))
-        self._automine()
+        tx_hash = self._admit(self.dev.build_transaction(request, outside))
+        self.mine_ready()
         return tx_hash
-
-    def send_as_producer(self, to: bytes, data: bytes, gas: int) -> bytes:
-        """Sign with the producer's key, and let it wait for a block like any other.
-
-        Raises:
-            TxRejected: as `submit`.
-        """
-        if self.producer_key is None:
-            raise TxRejected("tx.unknown_account", "this node is no producer")
-        fee = 2 * self.next_base_fee
-        nonce = self.pool.next_nonce(self.coinbase)
-        transaction = sign_transaction(
-            FEE_MARKET, self.producer_key, chain_id=self.chain_id, nonce=nonce, gas=gas, max_fee=fee, to=to, data=data
-        )
-        return self.submit(transaction.raw)
 
     # Blocks
 
@@ -279,14 +298,26 @@ class Chain:
         Raises:
             InvalidInput: `block.no_producer`.
         """
-        if self.producer_key is None:
-            raise InvalidInput("block.no_producer", "this node makes no blocks: it has no key of the chain's producer")
+        self._require_key()
         proposal = self.prepare_proposal(timestamp)
         self.finalize(proposal)
         return proposal.block
 
+    def mine_ready(self) -> None:
+        """With automine on, make blocks until nothing is left but what waits for something. An answer from outside is a
+        reason to call it.
+        """
+        while self.dev.automine and self.producer_key is not None and self._has_work():
+            proposal, before = self.prepare_proposal(), self._count_waiting()
+            if proposal.block.transactions or proposal.refused:
+                self.finalize(proposal)
+            if self._count_waiting() >= before:
+                return
+
     def mine_chosen(self, transactions: Sequence[Transaction], timestamp: int) -> Block:
-        """Make a block of these, which takes nothing from the pool; what is not possible is left out."""
+        """Make a block of these, which takes nothing from the pool; what is not possible is left out. What they ask the
+        outside is asked at once.
+        """
         env = self._build_env(timestamp)
         proposal = self._executor.prepare_proposal(self.ledger.parent, env, Chosen(transactions))
         self.finalize(proposal)
@@ -296,8 +327,9 @@ class Chain:
         return int(self._clock())
 
     def prepare_proposal(self, timestamp: int | None = None) -> Proposal:
-        """A block of what waits in the pool."""
-        return self._executor.prepare_proposal(self.ledger.parent, self._build_env(timestamp), self.pool)
+        """A block of what waits in the pool, and not for the outside."""
+        env = self._build_env(timestamp)
+        return self._executor.prepare_proposal(self.ledger.parent, env, self.pool, self.waiting)
 
     def process_proposal(self, block: Block) -> Proposal:
         """Execute a block of another producer.
@@ -307,38 +339,60 @@ class Chain:
         """
         return self._executor.process_proposal(self.ledger.parent, block)
 
-    def finalize(self, proposal: Proposal) -> None:
-        """Add a block. It is on disk on return."""
-        receipts = self.ledger.append(proposal)
+    def finalize(self, proposal: Proposal, seals: Mapping[bytes, bytes] | None = None) -> None:
+        """Add a block. It is on disk on return.
+
+        Args:
+            seals: by signer, of another producer's block; one of its own this node seals.
+
+        Raises:
+            InvalidInput: `block.no_producer`.
+        """
+        if seals is None:
+            seals = {self.coinbase: self.seals.sign(self._require_key(), proposal.block)}
+        receipts = self.ledger.append(proposal, seals)
+        self.seals.advance()
         for transaction in proposal.refused:
             self.pool.drop(transaction.hash)
+        self.outbox.note_block(proposal.block, proposal.refused)
         self.pool.forget_used({transaction.sender for transaction in proposal.block.transactions})
         self.dev.note_block()
         self._listeners.tell(NewHead(proposal.block, receipts))
 
     def export(self, from_block: int, to_block: int) -> Iterator[bytes]:
-        """Blocks with their records, one encoded item each."""
+        """Blocks with their records and seals, one encoded item each."""
         for number in range(from_block, to_block + 1):
             block = self.block_by_number(number)
             if block is None:
                 return
-            yield encode_block(block)
+            yield self.seals.encode(block)
 
     def import_block(self, encoded: bytes) -> Block:
-        """Execute a block of another producer and add it. One that is here already is passed over.
+        """Execute a block of another producer and add it. Of one that is here already the seals are kept.
 
         Raises:
             BlockRejected: with the first difference.
         """
-        try:
-            block = decode_block(encoded, self.chain_id)
-        except (RlpError, TransactionInvalid) as error:
-            raise BlockRejected("block.malformed", f"this is no block: {error}") from None
+        return self.import_sealed(self.seals.decode(encoded))
+
+    def import_sealed(self, sealed: SealedBlock) -> Block:
+        """The same for a block whose seals were checked."""
+        block = sealed.block
         ours = self.block_by_number(block.number)
         if ours is not None and ours.hash == block.hash:
-            return block
-        self.finalize(self.process_proposal(block))
+            self.seals.add(block, sealed.seals)
+        else:
+            self.finalize(self.process_proposal(block), sealed.seals)
         return block
+
+    def compare_outside(self, block: Block) -> tuple[Difference, ...]:
+        """Ask the outside again for what a block of this chain recorded; the answer is what differs.
+
+        Raises:
+            StateUnavailable: it is too old.
+        """
+        env = self._calls.describe(block.number)
+        return self._executor.compare_outside(self.ledger.state(block.number - 1), env, block)
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call back with every event, on the thread that runs the chain; the answer ends it."""
@@ -346,6 +400,20 @@ class Chain:
 
     def tell(self, event: Event) -> None:
         self._listeners.tell(event)
+
+    def _list_chosen(self) -> tuple[object, ...]:
+        return self.dev.chosen, *self.outbox.waiting
+
+    def _has_work(self) -> bool:
+        return bool(self.outbox.waiting) or self.pool.has_payable(self.next_base_fee)
+
+    def _count_waiting(self) -> int:
+        return len(self.pool) + len(self.outbox.waiting)
+
+    def _require_key(self) -> bytes:
+        if self.producer_key is None:
+            raise InvalidInput("block.no_producer", "this node makes no blocks: it has no key of the chain's producer")
+        return self.producer_key
 
     def _read_nonce(self, address: bytes) -> int:
         return self.ledger.head_state.nonce(address)
@@ -364,23 +432,16 @@ class Chain:
         self._listeners.tell(NewPending(transaction.hash))
         return transaction.hash
 
-    def _automine(self) -> None:
-        while self.dev.automine and self.producer_key is not None and self.pool.has_payable(self.next_base_fee):
-            before = len(self.pool)
-            self.mine()
-            if len(self.pool) >= before:  # what is left fits into no block
-                return
-
     def _build_env(self, timestamp: int | None = None) -> BlockEnv:
         if timestamp is None:
             timestamp = self.dev.choose_timestamp(self.read_clock())
         return self._executor.build_next_env(self.ledger.parent, timestamp, self.dev.next_base_fee)
 
-    def _read_place(self, at: At) -> tuple[State, BlockEnv]:
+    def _read_place(self, at: At) -> Place:
         if at == "pending":
-            if not self.pool.pending:
-                return self.ledger.head_state, self._build_env()
-            return self._pending.read_state(self.ledger.parent, self.dev.chosen, self._build_env), self._build_env()
+            if not self.pool.pending and not self.outbox.waiting:
+                return Place(self.ledger.head_state, self._build_env())
+            return self._pending.read_place(self.ledger.parent, self._list_chosen(), self._build_env)
         if isinstance(at, bytes):
             block = self.block_by_hash(at)
             if block is None:
@@ -388,4 +449,4 @@ class Chain:
             at = block.number
         if self.block_by_number(at) is None:
             raise StateUnavailable("state.unknown_block", "header not found")
-        return self.ledger.state(at), self._calls.describe(at)
+        return Place(self.ledger.state(at), self._calls.describe(at))

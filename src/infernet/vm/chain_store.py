@@ -9,12 +9,13 @@ from infernet.vm.block import Block
 from infernet.vm.block_tables import BlockTables
 from infernet.vm.database import Database
 from infernet.vm.engine import AccountChange, Executed
+from infernet.vm.seal_tables import SealTables
 from infernet.vm.state_tables import StateTables, encode_undo
 
 KEPT_STATES = 128
 
 
-class ChainStore(BlockTables, StateTables):
+class ChainStore(BlockTables, StateTables, SealTables):
     """One process at a time. What a method wrote is on disk when it returns."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -36,15 +37,26 @@ class ChainStore(BlockTables, StateTables):
         self._db.execute("INSERT OR REPLACE INTO parameters VALUES (?, ?)", (name, value))
 
     def append(
-        self, block: Block, executed: Sequence[Executed], changes: Sequence[AccountChange], blobs: Mapping[bytes, bytes]
+        self,
+        block: Block,
+        executed: Sequence[Executed],
+        changes: Sequence[AccountChange],
+        blobs: Mapping[bytes, bytes],
+        seals: Mapping[bytes, bytes],
     ) -> None:
-        """A block, its transactions and logs, the state after it and the blobs it put: all of it or nothing."""
+        """A block, its seals, its transactions and logs, the state after it and the blobs it put: all or nothing."""
         with self._db.step():
             self._write_block(block, executed, encode_undo(changes))
+            self._write_seals(block.number, seals)
             self._write_changes(changes)
             self._write_blobs(blobs)
             self._forget_undo(block.number - KEPT_STATES)
             self._db.execute("DELETE FROM parameters WHERE name = 'edited'")
+
+    def add_seals(self, number: int, seals: Mapping[bytes, bytes]) -> None:
+        """More seals of a block that is here."""
+        with self._db.step():
+            self._write_seals(number, seals)
 
     def change_state(self, changes: Iterable[AccountChange], head: int) -> None:
         """Change the head's state without a block: of development alone. Older states cannot be made from it."""
@@ -57,4 +69,5 @@ class ChainStore(BlockTables, StateTables):
         """Take back all blocks above `head`; `changes` lead to the state that it has then."""
         with self._db.step():
             self._delete_blocks(head)
+            self._delete_seals(head)
             self._write_changes(changes)

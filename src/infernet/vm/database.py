@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from infernet.errors import NodeMisconfigured
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Row = tuple[Any, ...]
 
 

@@ -12,6 +12,7 @@ from infernet.vm.block import Block
 from infernet.vm.engine import State
 from infernet.vm.events import NewHead, Removed
 from infernet.vm.request import AccountOverride, CallRequest, TxRejected
+from infernet.vm.spc.outside import Outside
 from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class DevControls:
         interval_s: seconds between blocks, 0 for none: whoever runs the chain calls `mine` at this pace.
         next_base_fee: of the next block alone.
         timestamp_step_s: seconds from each block's timestamp to the next's, None where the clock decides.
+        impersonates_all: take unsigned transactions of any account.
     """
 
     def __init__(self, chain: Chain, interval_s: float) -> None:
@@ -43,6 +45,7 @@ class DevControls:
         self.interval_s = interval_s
         self.next_base_fee: int | None = None
         self.timestamp_step_s: int | None = None
+        self.impersonates_all = False
         self._chain = chain
         self._offset_s = 0
         self._next_timestamp: int | None = None
@@ -110,10 +113,15 @@ class DevControls:
         if snapshot is None:
             return False
         self._snapshots = {number: kept for number, kept in self._snapshots.items() if number < snapshot_id}
-        self._truncate(snapshot.number, snapshot.state)
-        self._chain.pool.restore(snapshot.waiting)
-        self._offset_s, self._next_timestamp, self.next_base_fee = snapshot.offset_s, None, None
+        self._return_to(snapshot)
         return True
+
+    def reset(self) -> None:
+        """Back to the first block. Automine and the interval stay as they are."""
+        self._snapshots.clear()
+        self._impersonated.clear()
+        self.impersonates_all, self.timestamp_step_s = False, None
+        self._return_to(_Snapshot(0, self._chain.ledger.build_first_state(), (), 0))
 
     def find_parent(self, depth: int) -> int:
         """The number of the block below the last `depth`.
@@ -152,7 +160,7 @@ class DevControls:
     def stop_impersonating(self, address: bytes) -> None:
         self._impersonated.discard(address)
 
-    def build_transaction(self, request: CallRequest) -> Transaction:
+    def build_transaction(self, request: CallRequest, outside: Outside | None = None) -> Transaction:
         """The unsigned transaction of an impersonated account.
 
         Raises:
@@ -160,7 +168,7 @@ class DevControls:
             CallFailed: no gas was given, and none is enough.
         """
         chain, sender = self._chain, request.sender
-        if sender not in self._impersonated:
+        if not self.impersonates_all and sender not in self._impersonated:
             raise TxRejected("tx.unknown_account", "unknown account")
         tip = _DEFAULT_TIP if request.max_priority_fee is None else request.max_priority_fee
         base_fee = chain.next_base_fee
@@ -170,7 +178,7 @@ class DevControls:
             nonce=chain.next_nonce(sender) if request.nonce is None else request.nonce,
             max_priority_fee=tip if request.max_fee is None else min(tip, request.max_fee),
             max_fee=2 * base_fee + tip if request.max_fee is None else request.max_fee,
-            gas=chain.estimate(request, "pending") if request.gas is None else request.gas,
+            gas=chain.estimate(request, "pending", outside=outside) if request.gas is None else request.gas,
             to=request.to,
             value=request.value,
             data=request.data,
@@ -207,6 +215,11 @@ class DevControls:
         self._chain.ledger.edit(state, changes)
         self._chain.pool.forget_used([address])
 
+    def _return_to(self, snapshot: _Snapshot) -> None:
+        self._truncate(snapshot.number, snapshot.state)
+        self._chain.pool.restore(snapshot.waiting)
+        self._offset_s, self._next_timestamp, self.next_base_fee = snapshot.offset_s, None, None
+
     def _truncate(self, number: int, state: State) -> tuple[NewHead, ...]:
         chain, removed = self._chain, []
         for above in range(chain.head.number, number, -1):
@@ -214,6 +227,7 @@ class DevControls:
             if block is not None:
                 removed.append(NewHead(block, chain.receipts(block)))
         chain.ledger.truncate(number, state)
+        chain.outbox.clear()  # it builds on what is gone
         if removed:
             chain.tell(Removed(tuple(removed)))
         return tuple(removed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 
 import structlog
@@ -12,7 +13,9 @@ from infernet.vm.fault import describe_fault
 from infernet.vm.next_block import Parent
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.spc.host import SpcHost
+from infernet.vm.spc.outside import AnswerNeeded, Remembered
 from infernet.vm.transaction import Transaction
+from infernet.vm.waiting import Waiting
 
 log = structlog.get_logger()
 _LEAST_GAS = 21_000
@@ -21,13 +24,19 @@ _LEAST_GAS = 21_000
 class Draft:
     """It can be looked at, and then filled further when more has come: what stands in it is not executed again.
 
+    Args:
+        waiting: what is known of the outside; None: every transaction asks anew, at once.
+
     Attributes:
         taken: transactions, and what each did.
         refused: those that turned out not to be possible.
     """
 
-    def __init__(self, parent: Parent, env: BlockEnv, host: SpcHost, block: OpenBlock) -> None:
+    def __init__(
+        self, parent: Parent, env: BlockEnv, host: SpcHost, block: OpenBlock, waiting: Waiting | None = None
+    ) -> None:
         self.parent, self.env, self.host, self.block = parent, env, host, block
+        self._waiting = waiting
         self.taken: list[tuple[Transaction, Executed]] = []
         self.refused: list[Transaction] = []
         self._seen: list[tuple[Transaction, bool]] = []
@@ -41,14 +50,27 @@ class Draft:
 
     def execute(self, transaction: Transaction) -> None:
         """Take this one in, which must be possible."""
+        self._open_outside()
         self.taken.append((transaction, self.block.execute(transaction)))
 
+    def take_own(self, transactions: Iterable[Transaction], limit_s: float) -> None:
+        """Take in what the producer itself has to say, in this order, up to what does not fit."""
+        for transaction in transactions:
+            if transaction.gas > self.env.gas_limit - self.block.gas_used:
+                return
+            self._open_outside()
+            done = _try(self.block, transaction, limit_s)
+            if done is None:
+                self.refused.append(transaction)
+                return
+            self.taken.append((transaction, done))
+
     def fill(self, pool: Pool | Chosen, budget_s: float, limit_s: float) -> bool:
-        """Take in as much as fits.
+        """Take in as much as fits. What waits for the outside is left out, and what its sender sent after it.
 
         Args:
             budget_s: after so many seconds no more is taken.
-            limit_s: a transaction that takes longer is left out.
+            limit_s: a transaction that takes longer, in all its executions together, is left out.
 
         Returns:
             False where the pool has another order by now than what stands here: begin anew.
@@ -69,8 +91,19 @@ class Draft:
                 skipped.add(transaction.sender)
         return place == len(self._seen)
 
+    def _open_outside(self) -> None:
+        self.host.outside = Remembered() if self._waiting is None else self._waiting.open_duty()
+
     def _take(self, transaction: Transaction, limit_s: float) -> bool:
-        done = _try(self.block, transaction, limit_s)
+        outside = Remembered() if self._waiting is None else self._waiting.open(transaction.hash)
+        if outside is None:
+            return False
+        self.host.outside = outside
+        try:
+            done = _try(self.block, transaction, limit_s - outside.spent_s)
+        except AnswerNeeded as needed:
+            outside.spent_s += needed.spent_s
+            return False
         if done is None:
             self.refused.append(transaction)
             return False

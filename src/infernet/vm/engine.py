@@ -116,10 +116,11 @@ class OpenBlock(Protocol):
     def execute(self, transaction: Transaction, tracer: Tracer | None = None, limit_s: float | None = None) -> Executed:
         """
         Args:
-            limit_s: how long it may take, stateful precompiles apart; None for a block of another producer.
+            limit_s: how long it may take, waiting for the outside apart; None for a block of another producer.
 
         Raises:
             TransactionRefused: it cannot stand here, or takes too long.
+            AnswerNeeded: it waits for the outside. Nothing of it remains; `spent_s` says what of `limit_s` it took.
         """
         ...
 
@@ -152,6 +153,7 @@ class Engine(Protocol):
 
         Raises:
             CallFailed: it could not begin: gas below the intrinsic cost, or value above the balance; or takes too long.
+            AnswerNeeded: it waits for the outside.
         """
         ...
 

@@ -6,15 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infernet.errors import InvalidInput
-from infernet.vm.block import Block, Header, SpcRecord, compute_bloom, compute_records_hash, encode_receipt
+from infernet.vm.block import Block, Header, SpcRecord, compute_bloom
+from infernet.vm.block_encoding import compute_records_hash, encode_receipt
 from infernet.vm.draft import Draft
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, Executed, State, TransactionRefused
 from infernet.vm.merkle import compute_ordered_root
 from infernet.vm.next_block import Parent, build_env, build_header
+from infernet.vm.outbox import Outbox
 from infernet.vm.pool import Chosen, Pool
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import Answers, RecordMismatch, Replayed, SpcHost
+from infernet.vm.spc.outside import Outside
+from infernet.vm.spc.outside_again import AskingHost, Difference
 from infernet.vm.transaction import Transaction
+from infernet.vm.waiting import Waiting
 
 _MAX_TIMESTAMP = 2**40
 
@@ -45,6 +50,7 @@ class Executor:
 
     Args:
         find_duty: the transaction that a block must begin with, None where nothing is due.
+        outbox: what follows it, of the producer's own.
         budget_s: after so many seconds no more transactions are taken from the pool.
         limit_s: a transaction of the pool that takes longer is left out, and forgotten.
     """
@@ -57,35 +63,48 @@ class Executor:
         spcs: Mapping[bytes, Spc],
         blobs: Blobs,
         find_duty: Callable[[State, BlockEnv], Transaction | None],
+        outbox: Outbox,
         budget_s: float,
         limit_s: float,
     ) -> None:
         self._engine, self._chain_id, self._coinbase = engine, chain_id, coinbase
         self._spcs, self._blobs = spcs, blobs
-        self._find_duty, self._budget_s, self._limit_s = find_duty, budget_s, limit_s
+        self._find_duty, self._outbox = find_duty, outbox
+        self._budget_s, self._limit_s = budget_s, limit_s
 
-    def open_host(self, answers: Answers | None = None) -> SpcHost:
-        return SpcHost(self._spcs, self._blobs, answers)
+    def open_host(
+        self, answers: Answers | None = None, outside: Outside | None = None, blobs: Blobs | None = None
+    ) -> SpcHost:
+        """
+        Args:
+            blobs: those that the state refers to; None: the chain's.
+        """
+        return SpcHost(self._spcs, self._blobs if blobs is None else blobs, answers, outside)
 
     def build_next_env(self, parent: Parent, timestamp: int, base_fee: int | None = None) -> BlockEnv:
         """The block after `parent`."""
         return build_env(parent, self._chain_id, self._coinbase, timestamp, base_fee)
 
     def prepare_proposal(
-        self, parent: Parent, env: BlockEnv, pool: Pool | Chosen, answers: Answers | None = None
+        self, parent: Parent, env: BlockEnv, pool: Pool | Chosen, waiting: Waiting | None = None
     ) -> Proposal:
         """A block of what waits, as much as fits."""
-        draft = self.open_draft(parent, env, answers)
+        draft = self.open_draft(parent, env, waiting=waiting)
         self.fill(draft, pool)
         return self.close(draft)
 
-    def open_draft(self, parent: Parent, env: BlockEnv, answers: Answers | None = None) -> Draft:
-        """A block with what the chain's rules ask of its producer, and nothing else yet."""
+    def open_draft(
+        self, parent: Parent, env: BlockEnv, answers: Answers | None = None, waiting: Waiting | None = None
+    ) -> Draft:
+        """A block with what the chain's rules ask of its producer and what that has to say, and nothing else yet."""
         host = self.open_host(answers)
-        draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host))
+        draft = Draft(parent, env, host, self._engine.begin(parent.state, env, host), waiting)
         duty = self._find_duty(parent.state, env)
         if duty is not None:
             draft.execute(duty)
+        if self._outbox.waiting:
+            nonce = parent.state.nonce(self._coinbase) + (duty is not None)
+            draft.take_own(self._outbox.sign(env, nonce), self._limit_s)
         return draft
 
     def fill(self, draft: Draft, pool: Pool | Chosen) -> bool:
@@ -125,6 +144,16 @@ class Executor:
         proposal = _close(draft, block.records)
         _compare(block, proposal.block.header, tuple(Header.__dataclass_fields__))
         return proposal
+
+    def compare_outside(self, state: State, env: BlockEnv, block: Block) -> tuple[Difference, ...]:
+        """Execute a block of the chain once more, on its parent's state, and ask the outside beside each record."""
+        if not any(self._spcs[record.spc].recorded for record in block.records):
+            return ()
+        host = AskingHost(self._spcs, self._blobs, Replayed(block.records))
+        open_block = self._engine.begin(state, env, host)
+        for transaction in block.transactions:
+            open_block.execute(transaction)
+        return tuple(host.differences)
 
     def _check_duty(self, block: Block, duty: Transaction | None) -> None:
         if duty is None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Protocol
+
+import structlog
 
 from infernet.chain.transport import HttpTransport
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.vm.block import Block
 from infernet.vm.chain import Chain
 from infernet.vm.engine_thread import EngineThread
+from infernet.vm.seal_book import SealedBlock
+from infernet.vm.seal_exchange import SealExchange
+from infernet.vm.witness import Witness
 
 _BATCH = 32
 _POLL_S = 0.25
+_PATIENCE = 20
+"""Polls for a block's seals before it is said that they are missing."""
+
+log = structlog.get_logger()
 
 
 class Source(Protocol):
@@ -97,9 +107,21 @@ class FileSource:
 
 
 async def follow(
-    chain: Chain, engine: EngineThread, source: Source, *, once: bool, on_block: Callable[[Block], None]
+    chain: Chain,
+    engine: EngineThread,
+    source: Source,
+    *,
+    once: bool,
+    on_block: Callable[[Block], None],
+    exchange: SealExchange | None = None,
+    witness: Witness | None = None,
 ) -> int:
     """Execute a source's blocks; the answer is the number of the last that was verified.
+
+    A block of a layer with witnesses is held back until a quorum has sealed it, but by a witness.
+
+    Args:
+        exchange: where seals are to be had that come late; None where those with the blocks are all there are.
 
     Raises:
         NodeMisconfigured: `chain.other_layer`, the source began with another block.
@@ -113,6 +135,55 @@ async def follow(
             f"the source is another layer: its first block is 0x{theirs.hex()}, this one's 0x{ours.hash.hex()}; "
             "use the file that it was made from",
         )
+    if witness is not None:
+        await witness.resume()
     async for encoded in source.blocks(chain.head.number + 1, once=once):
-        on_block(await engine.run(chain.import_block, encoded))
+        sealed = await engine.run(chain.seals.decode, encoded)
+        if witness is None:
+            complete = await _await_quorum(chain, engine, sealed, exchange, once=once)
+            if complete is None:
+                break
+            sealed = complete
+        on_block(await engine.run(chain.import_sealed, sealed))
+        if witness is not None:
+            await witness.look(sealed)
     return chain.head.number
+
+
+async def _await_quorum(
+    chain: Chain, engine: EngineThread, sealed: SealedBlock, exchange: SealExchange | None, *, once: bool
+) -> SealedBlock | None:
+    """The block with the seals of a quorum; None where there is none now, and nobody to wait for."""
+    book, block = chain.seals, sealed.block
+    if book.has_quorum(sealed.seals):
+        return sealed
+    ours = await engine.run(chain.block_by_number, block.number)
+    if ours is not None and ours.hash == block.hash:  # a file begins with the first block whatever is here
+        return sealed
+    seen: list[bytes] = []
+    for poll in count():
+        if exchange is not None:
+            before, seen = seen, await exchange.fetch(block)
+            if seen != before:
+                sealed = SealedBlock(block, {**await engine.run(book.select, block, seen), **sealed.seals})
+            if book.has_quorum(sealed.seals):
+                return sealed
+            book.produced = await exchange.fetch_head()
+        is_last = once or exchange is None
+        if is_last or poll == _PATIENCE:
+            _warn(chain, sealed)
+        if is_last:
+            return None
+        await asyncio.sleep(_POLL_S)
+    raise AssertionError
+
+
+def _warn(chain: Chain, sealed: SealedBlock) -> None:
+    witnesses = ["0x" + address.hex() for address in chain.seals.witnesses if address in sealed.seals]
+    log.warning(
+        "block.waits_for_seals",
+        block=sealed.block.number,
+        hash="0x" + sealed.block.hash.hex(),
+        sealed_by=witnesses,
+        needed=chain.seals.threshold,
+    )

@@ -14,6 +14,7 @@ from infernet.vm.block import EMPTY_OMMERS_HASH, EMPTY_ROOT, NO_REQUESTS_HASH, B
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, State
 from infernet.vm.osaka.engine import HISTORY_ADDRESS, HISTORY_CODE
 from infernet.vm.request import AccountOverride
+from infernet.vm.seals import NO_WITNESSES, Witnesses
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import SpcHost
 from infernet.vm.transaction import FEE_MARKET, Transaction, compute_address, seal
@@ -61,6 +62,7 @@ class Genesis:
         deployments: executed in this order.
         spcs: the addresses of the precompiles that are enabled.
         spc_calls: executed in this order, after the deployments.
+        witnesses: who seals blocks beside the producer, which is none of them.
         parameters: whatever else its blocks depend on, such as prices; anything that JSON can hold.
     """
 
@@ -74,7 +76,15 @@ class Genesis:
     deployments: tuple[Deployment, ...] = ()
     spcs: tuple[bytes, ...] = ()
     spc_calls: tuple[SpcCallOfGenesis, ...] = ()
+    witnesses: Witnesses = NO_WITNESSES
     parameters: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        addresses, threshold = self.witnesses.addresses, self.witnesses.threshold
+        if len({*addresses, self.producer}) <= len(addresses) or not bool(addresses) <= threshold <= len(addresses):
+            raise ValueError(
+                "witnesses differ from each other and the producer, and the threshold is from 1 to their number"
+            )
 
     def fingerprint(self) -> bytes:
         """Of everything in it."""
@@ -96,7 +106,10 @@ class Genesis:
 
     def commitment(self) -> bytes:
         """What the first block's `extra_data` holds, so that its hash names what its state does not show."""
-        shown = {"spcs": [address.hex() for address in self.spcs], "parameters": self.parameters}
+        shown: dict[str, object] = {"spcs": [address.hex() for address in self.spcs], "parameters": self.parameters}
+        if self.witnesses.addresses:
+            witnesses = sorted(address.hex() for address in self.witnesses.addresses)
+            shown["witnesses"] = {"addresses": witnesses, "threshold": self.witnesses.threshold}
         return _hash_json(shown)
 
 

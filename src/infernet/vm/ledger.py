@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from infernet.errors import NodeMisconfigured
 from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
@@ -32,27 +32,33 @@ class Ledger:
             NodeMisconfigured: the disk holds another chain, or a damaged one.
         """
         self._store, self._engine = store, engine
+        self._begin = partial(build_beginning, genesis, engine, spcs, store)
         self._read_block = lru_cache(_CACHED_BLOCKS)(store.read_block)
         self._read_receipts = lru_cache(_CACHED_BLOCKS)(self._build_receipts)
         self._states: dict[int, State] = {}
         self._newest_receipts: tuple[Receipt, ...] = ()
         number = store.read_head_number()
         if number is None:
-            beginning = build_beginning(genesis, engine, spcs, store)
+            beginning = self._begin()
             store.write_parameter(_GENESIS, genesis.fingerprint())
-            store.append(beginning.block, (), beginning.changes, beginning.blobs)
+            store.append(beginning.block, (), beginning.changes, beginning.blobs, {})
             self.head, state = beginning.block, beginning.state
         else:
             self.head = self._take_up(number, genesis)
             state = engine.empty().apply(store.read_state())
             self._check_root(state)
         self._states[self.head.number] = state
+        (self._genesis_hash,) = store.read_hashes(1, 1)
         self._hashes = deque(store.read_hashes(self.head.number + 1, _HASHES), maxlen=_HASHES)
 
     @property
     def parent(self) -> Parent:
         """What the next block stands on."""
         return Parent(self.head, self.head_state, tuple(self._hashes))
+
+    @property
+    def genesis_hash(self) -> bytes:
+        return self._genesis_hash
 
     @property
     def head_state(self) -> State:
@@ -83,6 +89,19 @@ class Ledger:
     ) -> list[LogEntry]:
         return self._store.read_logs(first, last, addresses, topics, limit)
 
+    def measure_logs(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
+    ) -> tuple[int, int]:
+        return self._store.measure_logs(first, last, addresses, topics, limit)
+
+    def build_first_state(self) -> State:
+        """The state after the first block, which is executed again: it is not kept."""
+        return self._begin().state
+
+    def timestamp(self, number: int) -> int:
+        """Of a block that is there, without the rest of it."""
+        return self._store.read_timestamp(number)
+
     def hashes_before(self, number: int) -> Sequence[bytes]:
         """Of the 256 blocks before this one."""
         return self._store.read_hashes(number, _HASHES)
@@ -103,10 +122,10 @@ class Ledger:
             self._states[number] = self.state(number + 1).apply(undo)
         return self._states[number]
 
-    def append(self, proposal: Proposal) -> tuple[Receipt, ...]:
-        """It is on disk when this returns."""
+    def append(self, proposal: Proposal, seals: Mapping[bytes, bytes]) -> tuple[Receipt, ...]:
+        """It is on disk when this returns, with its seals by signer."""
         block = proposal.block
-        self._store.append(block, proposal.executed, proposal.changes, proposal.blobs)
+        self._store.append(block, proposal.executed, proposal.changes, proposal.blobs, seals)
         self.head = block
         self._newest_receipts = build_receipts(block, proposal.executed)
         self._hashes.append(block.hash)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from infernet.vm.block import Block
 from infernet.vm.draft import Draft
-from infernet.vm.engine import BlockEnv, State
+from infernet.vm.engine import BlockEnv
 from infernet.vm.executor import Executor
 from infernet.vm.next_block import Parent
+from infernet.vm.place import Place
 from infernet.vm.pool import Pool
 from infernet.vm.spc.host import Unanswered
 
@@ -25,16 +26,18 @@ class Pending:
         self._version = 0
 
     def read_block(self, parent: Parent, chosen: object, build_env: Callable[[], BlockEnv]) -> Block:
-        """See `read_state`."""
+        """See `read_place`."""
         return self._executor.close(self._read(parent, chosen, build_env)).block
 
-    def read_state(self, parent: Parent, chosen: object, build_env: Callable[[], BlockEnv]) -> State:
-        """
+    def read_place(self, parent: Parent, chosen: object, build_env: Callable[[], BlockEnv]) -> Place:
+        """Its state, with the blobs that it alone has.
+
         Args:
             chosen: with another one, as on another parent, all is executed anew.
             build_env: of the block; its time is that of the first question.
         """
-        return self._read(parent, chosen, build_env).read_state()
+        draft = self._read(parent, chosen, build_env)
+        return Place(draft.read_state(), build_env(), draft.host.blobs)
 
     def _read(self, parent: Parent, chosen: object, build_env: Callable[[], BlockEnv]) -> Draft:
         draft, key, version = self._draft, (parent.state, chosen), self._pool.version

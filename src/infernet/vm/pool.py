@@ -33,10 +33,11 @@ class Pool:
 
     Args:
         read_nonce: of an account in the head's state.
+        on_leave: told the hash of each transaction that waits no more.
     """
 
-    def __init__(self, read_nonce: Callable[[bytes], int]) -> None:
-        self._read_nonce = read_nonce
+    def __init__(self, read_nonce: Callable[[bytes], int], on_leave: Callable[[bytes], None] = lambda _: None) -> None:
+        self._read_nonce, self._on_leave = read_nonce, on_leave
         self._by_sender: dict[bytes, dict[int, Transaction]] = {}
         self._by_hash: dict[bytes, Transaction] = {}
         self._arrival: dict[bytes, int] = {}
@@ -101,10 +102,13 @@ class Pool:
 
     def restore(self, transactions: Sequence[Transaction]) -> None:
         """Forget everything but these, which waited here before, in the order that `waiting` gave them."""
+        before = self._by_hash.keys()
         self._by_sender, self._by_hash, self._arrival = {}, {}, {}
         for transaction in transactions:
             self._insert(transaction)
         self.version += 1
+        for tx_hash in before - self._by_hash.keys():
+            self._on_leave(tx_hash)
 
     def drop(self, tx_hash: bytes) -> bool:
         """Forget one; those of its sender that come after it wait again."""
@@ -172,9 +176,11 @@ class Pool:
         if not by_nonce:
             del self._by_sender[transaction.sender]
         self.version += 1
+        self._on_leave(transaction.hash)
 
 
 def _check_replacement(old: Transaction, new: Transaction) -> None:
     for name in ("max_fee", "max_priority_fee"):
-        if getattr(new, name) * 100 < getattr(old, name) * (100 + REPLACEMENT_BUMP_PERCENT):
+        least = getattr(old, name) * (100 + REPLACEMENT_BUMP_PERCENT) // 100  # wallets round down as well
+        if getattr(new, name) < least or new.max_fee <= old.max_fee:
             raise TxRejected("tx.replacement_underpriced", "replacement transaction underpriced")

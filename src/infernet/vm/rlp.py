@@ -1,4 +1,11 @@
-"""Recursive length prefixes, for bytes and nested sequences of them; integers are made bytes by `encode_int`."""
+"""Recursive length prefixes, for bytes and nested sequences of them; integers are made bytes by `encode_int`.
+
+Why no library: strangers' bytes come in here, and `rlp` 5.0 and `ethereum_rlp` 0.1.7 decode in time that grows with the
+square of a list's length (0.6 s for 200,000 entries, here 0.04 s; a message of 5 MiB would hold the chain for over a
+minute), to any depth. Of 200,000 accounts, trie nodes and transfers `rlp` takes 1.6 times as long to encode and 1.5 to
+decode, `ethereum_rlp` 2.3 and 1.8. With them the chain makes 9 and 15 % fewer transfers in process, 5 and 7 % fewer by
+the JSON-RPC of `bench/layer.py` (processor time, on 2 shared cores). `tests/vm/test_rlp.py` compares this with both.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,11 @@ CREATE TABLE blocks (
     undo BLOB                       -- what its changes were before; NULL once its parent's state is not kept
 );
 
+-- Who answers for a block, the producer among them: see seals.py.
+CREATE TABLE seals (
+    block INTEGER NOT NULL, signer BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY (block, signer)
+) WITHOUT ROWID;
+
 CREATE TABLE transactions (
     block INTEGER NOT NULL, tx_index INTEGER NOT NULL,
     hash BLOB NOT NULL UNIQUE,

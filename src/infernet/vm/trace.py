@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from infernet.protocol.hashing import keccak
 from infernet.vm.request import CallLog
+
+ETHER = b"\xee" * 20
+TRANSFER_TOPIC = keccak(b"Transfer(address,address,uint256)")
+_MOVING = frozenset({"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,33 @@ class CallTracer:
 
     def log(self, frame: CallFrame, log: CallLog) -> None:
         frame.logs.append((len(frame.calls), log))
+
+    def step(self, step: Step) -> None:
+        raise AssertionError("not asked for")
+
+
+class TransferLogs:
+    """What was logged, and each movement of ether as the log of a token at `ETHER` would be; less what was reverted."""
+
+    wants: StepWants | None = None
+
+    def __init__(self) -> None:
+        self.logs: list[CallLog] = []
+        self._before: list[int] = []
+
+    def enter(self, frame: CallFrame) -> None:
+        self._before.append(len(self.logs))
+        if frame.value and frame.kind in _MOVING:
+            topics = (TRANSFER_TOPIC, frame.sender.rjust(32, b"\0"), frame.to.rjust(32, b"\0"))
+            self.logs.append(CallLog(ETHER, topics, frame.value.to_bytes(32, "big")))
+
+    def leave(self, frame: CallFrame) -> None:
+        before = self._before.pop()
+        if frame.error is not None:
+            del self.logs[before:]
+
+    def log(self, frame: CallFrame, log: CallLog) -> None:
+        self.logs.append(log)
 
     def step(self, step: Step) -> None:
         raise AssertionError("not asked for")

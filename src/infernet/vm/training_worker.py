@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
-import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -23,9 +22,12 @@ from infernet.vm.spc.training import (
     build_failure,
     read_spec,
 )
+from infernet.vm.training_folder import JobFolder, Trained
 
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.1
+_BEGUN, _ENDED, _FAILED = b"b", b"e", b"f"
+"""What a message of the child begins with."""
 _SPAWN = multiprocessing.get_context("spawn")
 log = structlog.get_logger()
 
@@ -45,7 +47,7 @@ class TrainingWorker:
     ) -> None:
         self._trainers = dict(trainers)
         self._folder = folder
-        self._min_fee_wei = min_fee_wei
+        self.min_fee_wei = min_fee_wei
         self._timeout_s = timeout_s
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._known: set[bytes] = set()
@@ -56,7 +58,7 @@ class TrainingWorker:
 
     def offer(self, job: Job) -> None:
         """Work on it some time. A job that was offered before is not taken again."""
-        if job.fee < self._min_fee_wei or job.id in self._known:
+        if job.fee < self.min_fee_wei or job.id in self._known:
             return
         self._known.add(job.id)
         self._jobs.put(job)
@@ -97,13 +99,15 @@ class TrainingWorker:
             if trainer is None:
                 known = ", ".join(self._trainers) or "none"
                 return build_failure(job, f"there is no workflow {spec['workflow'][:64]!r}: this layer has {known}")
-            return Answer(job, True, self._train_apart(trainer, spec, self.folder_of(job)))
+            trained = self._train_once(trainer, spec, JobFolder(self.folder_of(job)))
+            return Answer(job, True, trained.result, trained.models)
         except TrainingFailed as error:
             return build_failure(job, str(error))
 
+    def _train_once(self, trainer: Trainer, spec: Mapping[str, Any], folder: JobFolder) -> Trained:
+        return folder.read() or folder.keep(self._train_apart(trainer, spec, folder.clear()))
+
     def _train_apart(self, trainer: Trainer, spec: Mapping[str, Any], folder: Path) -> bytes:
-        shutil.rmtree(folder, ignore_errors=True)  # what a training that was ended has left
-        folder.mkdir(parents=True)
         ours, theirs = _SPAWN.Pipe(duplex=False)
         process = _SPAWN.Process(target=_train, args=(trainer, dict(spec), folder, theirs), daemon=True)
         process.start()
@@ -117,31 +121,31 @@ class TrainingWorker:
 
     def _receive(self, pipe: Connection) -> bytes:
         self._wait(pipe, _START_TIMEOUT_S)
-        ok, said = self._wait(pipe, self._timeout_s)
-        if not ok:
-            raise TrainingFailed(said)
-        if len(said) > MAX_RESULT_BYTES:
-            raise TrainingFailed(f"the result has {len(said)} bytes, more than {MAX_RESULT_BYTES}")
-        return bytes(said)
+        said = self._wait(pipe, self._timeout_s)
+        kind, content = said[:1], said[1:]
+        if kind != _ENDED:
+            raise TrainingFailed(content.decode("utf-8", "replace"))
+        if len(content) > MAX_RESULT_BYTES:
+            raise TrainingFailed(f"the result has {len(content)} bytes, more than {MAX_RESULT_BYTES}")
+        return content
 
-    def _wait(self, pipe: Connection, timeout_s: float) -> tuple[bool, Any]:
+    def _wait(self, pipe: Connection, timeout_s: float) -> bytes:
         end_s = time.monotonic() + timeout_s
         while not pipe.poll(_POLL_S):
             if self._closing.is_set() or time.monotonic() >= end_s:
                 raise TrainingFailed(f"the training took longer than {timeout_s:g} s")
         try:
-            said: tuple[bool, Any] = pipe.recv()
+            return pipe.recv_bytes()
         except EOFError:
             raise TrainingFailed("the training was killed") from None
-        return said
 
 
 def _train(trainer: Trainer, spec: Mapping[str, Any], folder: Path, pipe: Connection) -> None:
     """The child's side: says that it begins, then what came of it. What breaks unforeseen says only its kind."""
-    pipe.send((True, b""))
+    pipe.send_bytes(_BEGUN)
     try:
-        pipe.send((True, trainer.train(spec, folder)))
+        pipe.send_bytes(_ENDED + trainer.train(spec, folder))
     except TrainingFailed as error:
-        pipe.send((False, str(error)))
+        pipe.send_bytes(_FAILED + str(error).encode("utf-8", "replace"))
     except Exception as error:  # noqa: BLE001  (the process ends here)
-        pipe.send((False, f"the training broke: {type(error).__name__}"))
+        pipe.send_bytes(_FAILED + f"the training broke: {type(error).__name__}".encode())

@@ -53,6 +53,15 @@ const [entries, message] = await Promise.all([
   reader.readContract({ address, abi, functionName: "entries" }),
   reader.readContract({ address, abi, functionName: "messages", args: [2n] }),
 ]);
+const simulated = await reader.simulateCalls({
+  account: account.address,
+  traceAssetChanges: true,
+  calls: [
+    { to: address, abi, functionName: "sign", args: ["imagined"], value: 5n },
+    { to: address, abi, functionName: "messages", args: [3n] },
+    { to: address, abi, functionName: "refuse" },
+  ],
+});
 const logs = await reader.getContractEvents({ address, abi, fromBlock: "earliest" });
 const proof = await reader.getProof({ address, storageKeys: [`0x${"00".repeat(32)}`] });
 console.log(
@@ -65,6 +74,8 @@ console.log(
     heads: heads.length,
     logs: logs.map((log) => log.args.message),
     errors,
+    simulated: simulated.results.map(({ status, result }) => [status, result == null ? null : String(result)]),
+    spent: simulated.assetChanges.map(({ token, value }) => [token.symbol, Number(value.diff)]),
     provenEntries: Number(proof.storageProof[0].value),
     legacyType: (await reader.getTransaction({ hash: legacy })).type,
     fees: (await reader.getFeeHistory({ blockCount: 2, rewardPercentiles: [50] })).baseFeePerGas.length,

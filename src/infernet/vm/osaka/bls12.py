@@ -21,6 +21,18 @@ _TAU_G2 = G2Point.from_compressed_bytes(bytes.fromhex(kzg.KZG_SETUP_G2_MONOMIAL_
 _G1, _G2 = G1Point(), G2Point()
 
 
+def add_g1(evm: Evm) -> None:
+    """Sum in G1, at 0x0b."""
+    first, second = _read_pair(evm, 2, gas.GAS_BLS_G1_ADD, G1Point.from_xy_bytes_unchecked_be)
+    evm.output = _encode((first + second).to_xy_bytes_be())
+
+
+def add_g2(evm: Evm) -> None:
+    """Sum in G2, at 0x0d."""
+    first, second = _read_pair(evm, 4, gas.GAS_BLS_G2_ADD, G2Point.from_xy_bytes_unchecked_be)
+    evm.output = _encode((first + second).to_xy_bytes_be())
+
+
 def multiply_g1(evm: Evm) -> None:
     """Sum of products in G1, at 0x0c."""
     _charge_sum(evm, 2, gas.GAS_BLS_G1_MUL, spec.G1_K_DISCOUNT, spec.G1_MAX_DISCOUNT)
@@ -68,7 +80,9 @@ def verify_kzg_proof(
 
 
 REPLACED: dict[int, Callable[[Evm], None]] = {
+    0x0B: add_g1,
     0x0C: multiply_g1,
+    0x0D: add_g2,
     0x0E: multiply_g2,
     0x0F: check_pairing,
     0x10: map_to_g1,
@@ -94,6 +108,15 @@ def _split(data: bytes, fields: int, read: Callable[[bytes], Point]) -> tuple[li
     return points, scalars
 
 
+def _read_pair(evm: Evm, fields: int, price: Uint, read: Callable[[bytes], Point]) -> tuple[Point, Point]:
+    """Two points of the curve, of whatever order."""
+    data, size = bytes(evm.message.data), fields * _PADDED
+    if len(data) != 2 * size:
+        raise InvalidParameter("Invalid Input Length")
+    gas.charge_gas(evm, Uint(price))
+    return _decode_any(data[:size], read), _decode_any(data[size:], read)
+
+
 def _read_element(evm: Evm, fields: int, price: Uint) -> bytes:
     data = bytes(evm.message.data)
     if len(data) != fields * _PADDED:
@@ -104,13 +127,17 @@ def _read_element(evm: Evm, fields: int, price: Uint) -> bytes:
 
 def _decode(data: bytes, read: Callable[[bytes], Point]) -> Point:
     """A point of the right order; all zero is the one at infinity."""
-    try:
-        point = read(_strip(data))
-    except ValueError as error:
-        raise InvalidParameter(str(error)) from None
+    point = _decode_any(data, read)
     if not point.is_in_subgroup():
         raise InvalidParameter("Subgroup check failed")
     return point
+
+
+def _decode_any(data: bytes, read: Callable[[bytes], Point]) -> Point:
+    try:
+        return read(_strip(data))
+    except ValueError as error:
+        raise InvalidParameter(str(error)) from None
 
 
 def _strip(data: bytes) -> bytes:

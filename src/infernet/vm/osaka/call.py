@@ -15,7 +15,7 @@ from ethereum_types.numeric import U256, Uint
 from infernet.vm.osaka.deadline import TooSlow, limited
 from infernet.vm.osaka.faults import describe
 from infernet.vm.osaka.precompiles import HostedBlock
-from infernet.vm.osaka.tracing import build_log, tracing
+from infernet.vm.osaka.tracing import Touched, build_log, tracing
 from infernet.vm.osaka.transactions import build_spec_transaction
 from infernet.vm.osaka.world import get_account, increment_nonce, set_account_balance
 from infernet.vm.request import CallFailed, CallRequest, CallResult
@@ -52,12 +52,12 @@ def simulate(
     return CallResult(bytes(output.return_data), used, describe(output.error), logs), message
 
 
-def collect_accesses(message: Message, known: set[bytes]) -> tuple[Access, ...]:
+def collect_accesses(touched: Touched, known: set[bytes]) -> tuple[Access, ...]:
     """Accounts and slots that were touched, in order; an account that is warm anyway only where slots of it were."""
     slots: dict[bytes, list[bytes]] = {}
-    for address, slot in message.accessed_storage_keys:
+    for address, slot in touched.slots:
         slots.setdefault(bytes(address), []).append(bytes(slot))
-    for address in message.accessed_addresses:
+    for address in touched.addresses:
         if address not in PRE_COMPILED_CONTRACTS and bytes(address) not in known:
             slots.setdefault(bytes(address), [])
     return tuple(Access(address, tuple(sorted(slots[address]))) for address in sorted(slots))

@@ -1,8 +1,8 @@
 """An end to what runs too long: for producers and for calls, never for blocks that others made.
 
 Gas bounds what execution costs on machines that compile it. Here a few precompiles are thousands of times slower for
-their gas, so a producer leaves out what would stop the chain, and a call is aborted. What stateful precompiles take is
-their own.
+their gas, so a producer leaves out what would stop the chain, and a call is aborted. Stateful precompiles count as all
+else does; what they ask of the outside does not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from math import inf
 from time import perf_counter
 
+from infernet.vm.osaka import bn128
+from infernet.vm.osaka.blake2 import SECONDS_PER_ROUND
+
 
 class TooSlow(Exception):
     """It would take longer than it may."""
@@ -19,23 +22,30 @@ class TooSlow(Exception):
 
 class _Limit:
     at: float = inf
+    began: float = 0.0
 
 
 _limit = _Limit()
 _UNITS = {  # by address: bytes of input and gas of each unit, and its seconds on a slow machine
-    0x08: (192, 34_000, 0.3),
+    0x08: (192, 34_000, bn128.ARITHMETIC.SECONDS_PER_PAIR),
 }
-_BLAKE2F, _BLAKE2F_BYTES, _SECONDS_PER_ROUND = 0x09, 213, 2e-5
+_BLAKE2F, _BLAKE2F_BYTES = 0x09, 213
 
 
 @contextmanager
 def limited(seconds: float | None) -> Iterator[None]:
     """Raise `TooSlow` inside when it takes longer; None for no limit."""
-    _limit.at = inf if seconds is None else perf_counter() + seconds
+    _limit.began = perf_counter()
+    _limit.at = inf if seconds is None else _limit.began + seconds
     try:
         yield
     finally:
         _limit.at = inf
+
+
+def read_spent() -> float:
+    """Seconds that count since the last limit began."""
+    return perf_counter() - _limit.began
 
 
 def check() -> None:
@@ -56,7 +66,7 @@ def check_precompile(address: bytes, data: bytes, gas: int) -> None:
     number, seconds = int.from_bytes(address, "big"), 0.0
     if number == _BLAKE2F and len(data) == _BLAKE2F_BYTES:
         rounds = int.from_bytes(data[:4], "big")
-        seconds = rounds * _SECONDS_PER_ROUND if rounds <= gas else 0.0
+        seconds = rounds * SECONDS_PER_ROUND if rounds <= gas else 0.0
     elif number in _UNITS:
         size, gas_each, seconds_each = _UNITS[number]
         seconds = min(len(data) // size, gas // gas_each) * seconds_each
@@ -71,4 +81,5 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
-        _limit.at += perf_counter() - started
+        passed = perf_counter() - started
+        _limit.at, _limit.began = _limit.at + passed, _limit.began + passed

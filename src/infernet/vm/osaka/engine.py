@@ -12,14 +12,15 @@ from ethereum_types.numeric import Uint
 
 from infernet.vm.engine import AccountChange, BlockEnv, Executed, State, TransactionRefused
 from infernet.vm.osaka.call import collect_accesses, simulate
-from infernet.vm.osaka.deadline import TooSlow, limited
+from infernet.vm.osaka.deadline import TooSlow, limited, read_spent
 from infernet.vm.osaka.environment import build_env, override_block, restored_on_error
 from infernet.vm.osaka.install import install
 from infernet.vm.osaka.state import OsakaState, override, own
-from infernet.vm.osaka.tracing import build_log, tracing
+from infernet.vm.osaka.tracing import build_log, collecting, tracing
 from infernet.vm.osaka.transactions import Running, build_spec_transaction, current
 from infernet.vm.request import AccountOverride, BlockOverride, CallRequest, CallResult
 from infernet.vm.spc.host import SpcHost
+from infernet.vm.spc.outside import AnswerNeeded
 from infernet.vm.trace import Tracer
 from infernet.vm.transaction import Access, Transaction
 
@@ -60,6 +61,9 @@ class OsakaBlock:
                 raise TransactionRefused(str(error) or type(error).__name__) from None
             except TooSlow:
                 raise TransactionRefused(f"it takes longer than {limit_s} s") from None
+            except AnswerNeeded as needed:
+                needed.spent_s = read_spent()
+                raise
             finally:
                 current.running = None
             traced.settle(transaction.gas, self.gas_used - before)
@@ -104,8 +108,9 @@ class OsakaEngine:
         self, state: State, env: BlockEnv, host: SpcHost, request: CallRequest, limit_s: float | None = None
     ) -> tuple[tuple[Access, ...], CallResult]:
         for _ in range(_ACCESS_ROUNDS):
-            result, message = simulate(build_env(own(state).world(), env, host), request, None, limit_s)
-            found = collect_accesses(message, {request.sender, bytes(message.current_target), env.coinbase})
+            with collecting() as touched:
+                result, message = simulate(build_env(own(state).world(), env, host), request, None, limit_s)
+            found = collect_accesses(touched, {request.sender, bytes(message.current_target), env.coinbase})
             if found == request.access_list:
                 break
             request = replace(request, access_list=found)

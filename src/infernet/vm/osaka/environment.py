@@ -56,7 +56,7 @@ def override_block(env: BlockEnv, wanted: BlockOverride | None) -> BlockEnv:
 @contextmanager
 def restored_on_error(world: World, host: SpcHost) -> Iterator[None]:
     """Nothing of what failed stays, whatever failed."""
-    accounts, storages, records = world.accounts, world.storages, len(host.records)
+    accounts, storages, records, blobs = world.accounts, world.storages, len(host.records), len(host.blobs.added)
     try:
         yield
     except BaseException:
@@ -64,4 +64,6 @@ def restored_on_error(world: World, host: SpcHost) -> Iterator[None]:
         world.snapshots.clear()
         world.created_accounts.clear()
         del host.records[records:]
+        while len(host.blobs.added) > blobs:
+            host.blobs.added.popitem()
         raise

@@ -30,7 +30,7 @@ def install() -> None:
     Unsigned.__eq__ = numbers.equals  # type: ignore[method-assign]  # see numbers.py
     vars(fork)["is_valid_delegation"] = transactions.is_valid_delegation
     vars(kzg)["verify_kzg_proof_impl"] = bls12.verify_kzg_proof
-    for number, precompile in {0x08: bn128.check_pairing, **bls12.REPLACED}.items():
+    for number, precompile in {**bn128.REPLACED, **bls12.REPLACED}.items():
         PRE_COMPILED_CONTRACTS[Address(number.to_bytes(20, "big"))] = precompile
     for address in precompiles.ADDRESSES:
         PRE_COMPILED_CONTRACTS[address] = precompiles.adapter

@@ -21,7 +21,7 @@ from ethereum_types.numeric import U256, Uint
 from infernet.protocol.hashing import to_address
 from infernet.types import Address
 from infernet.vm.block import Outcome
-from infernet.vm.osaka.deadline import paused
+from infernet.vm.osaka import deadline
 from infernet.vm.osaka.loop import run_code
 from infernet.vm.osaka.world import World, get_storage, set_storage
 from infernet.vm.spc.addresses import (
@@ -35,6 +35,7 @@ from infernet.vm.spc.addresses import (
 )
 from infernet.vm.spc.call import Blobs, BlockContext, Spc, SpcOutOfGas, SpcRevert
 from infernet.vm.spc.host import SpcHost, encode_error
+from infernet.vm.spc.outside import Question
 
 ADDRESSES = tuple(
     SpecAddress(bytes.fromhex(address[2:]))
@@ -100,6 +101,12 @@ class EvmCall:
         value = U256.from_be_bytes(Bytes32(word))
         set_storage(self._env.world, self._evm.message.current_target, Bytes32(slot), value)
 
+    def ask(self, question: Question) -> bytes:
+        if not self._spc.recorded:
+            raise TypeError(f"{self._spc.name} is not recorded: every follower would ask, and be told something else")
+        with deadline.paused():
+            return self._env.host.outside.ask(question)
+
 
 def adapter(evm: Evm) -> None:
     """Execute a frame at one of `ADDRESSES`."""
@@ -112,8 +119,8 @@ def adapter(evm: Evm) -> None:
         _revert(evm, f"{spc.name}: call it, without delegatecall and callcode")
     if message.value != 0:
         _revert(evm, f"{spc.name}: it takes no value")
-    with paused():
-        record = host.run(spc, address, bytes(message.caller), EvmCall(evm, spc))
+    record = host.run(spc, address, bytes(message.caller), EvmCall(evm, spc))
+    deadline.check()
     if record.outcome is Outcome.OUT_OF_GAS:
         raise OutOfGasError
     evm.output = record.output

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ethereum import trace
 from ethereum.forks.osaka.blocks import Log
+from ethereum.forks.osaka.fork_types import Address
 from ethereum.forks.osaka.vm import Evm, Message
 from ethereum.forks.osaka.vm.exceptions import ExceptionalHalt, InvalidOpcode
 from ethereum.forks.osaka.vm.instructions import Ops
@@ -22,10 +24,19 @@ from infernet.vm.trace import CallFrame, Step, StepWants, Tracer
 _LOG0, _LOG4, _SELFDESTRUCT = Ops.LOG0.value, Ops.LOG4.value, Ops.SELFDESTRUCT.value
 
 
+@dataclass(slots=True)
+class Touched:
+    """What frames made warm, those as well that reverted."""
+
+    addresses: set[Address] = field(default_factory=set)
+    slots: set[tuple[Address, Bytes32]] = field(default_factory=set)
+
+
 class _Tracing:
     """The tracer of what runs now, None mostly, its frames that are open, and the outermost one."""
 
     tracer: Tracer | None = None
+    touched: Touched | None = None
     frames: list[CallFrame]
     outermost: CallFrame | None = None
 
@@ -54,6 +65,16 @@ def tracing(tracer: Tracer | None) -> Iterator[_Tracing]:
             trace.set_evm_trace(old)
 
 
+@contextmanager
+def collecting() -> Iterator[Touched]:
+    """What is touched inside."""
+    _now.touched = Touched()
+    try:
+        yield _now.touched
+    finally:
+        _now.touched = None
+
+
 def wants_steps() -> bool:
     return _now.tracer is not None and _now.tracer.wants is not None
 
@@ -76,6 +97,9 @@ def enter(message: Message) -> None:
 
 
 def leave(evm: Evm) -> None:
+    if _now.touched is not None:
+        _now.touched.addresses |= evm.accessed_addresses
+        _now.touched.slots |= evm.accessed_storage_keys
     if _now.tracer is None:
         return
     frame = _now.frames.pop()

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from infernet.vm.events import Event, NewHead, NewPending, Removed
+from infernet.vm.events import Event, NewHead, NewPending
+from infernet.vm.rpc.dispatch import MAX_RESPONSE_BYTES
 from infernet.vm.rpc.errors import exceeds, refuse
-from infernet.vm.rpc.format import format_log
-from infernet.vm.rpc.matching import match_block
+from infernet.vm.rpc.format import format_log, measure_logs
+from infernet.vm.rpc.matching import BlockLogs, LogChange, match_blocks, read_logs
 from infernet.vm.rpc.requests import LogQuery
 from infernet.vm.rpc.values import encode_data
 
 Kind: TypeAlias = Literal["blocks", "pending"] | LogQuery
+Change: TypeAlias = LogChange | bytes
+"""A log, or the hash of a block or a transaction. Filters share it; it is formatted for whoever takes it."""
 
 EXPIRY_S = 300.0
 MAX_FILTERS = 1_000
 MAX_CHANGES = 10_000
+_HASH_BYTES = 69
 
 
 @dataclass(slots=True)
 class _Filter:
     kind: Kind
     used_at: float
-    changes: list[Any] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    size_bytes: int = 0
 
 
 class Filters:
     """The filters of one chain.
 
-    One that nobody asked for `expiry_s` is forgotten, and so is one that holds more than `max_changes`: its client is
-    told that there is no such filter, and makes another.
+    One that nobody asked for `expiry_s` is forgotten, and so is one that holds more than `max_changes` or `max_bytes`:
+    its client is told that there is no such filter, and makes another.
 
     Args:
         clock: seconds.
+        max_bytes: of a filter's changes, as they would be answered.
     """
 
     def __init__(
@@ -45,11 +51,13 @@ class Filters:
         expiry_s: float = EXPIRY_S,
         max_filters: int = MAX_FILTERS,
         max_changes: int = MAX_CHANGES,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         self._clock = clock
         self._expiry_s = expiry_s
         self._max_filters = max_filters
         self._max_changes = max_changes
+        self._max_bytes = max_bytes
         self._filters: dict[str, _Filter] = {}
 
     def install(self, kind: Kind) -> str:
@@ -76,8 +84,8 @@ class Filters:
             RpcError: -32000, `filter not found`.
         """
         found = self._find(filter_id)
-        changes, found.changes = found.changes, []
-        return changes
+        changes, found.changes, found.size_bytes = found.changes, [], 0
+        return [_format(change) for change in changes]
 
     def read_query(self, filter_id: str) -> LogQuery:
         """What a filter of logs asks for.
@@ -95,9 +103,12 @@ class Filters:
         if not self._filters:
             return
         self._forget_old()
+        blocks = read_logs(event)
         for filter_id, found in list(self._filters.items()):
-            found.changes += _select(found.kind, event)
-            if len(found.changes) > self._max_changes:
+            changes = _select(found.kind, event, blocks)
+            found.changes += changes
+            found.size_bytes += sum(map(_measure, changes))
+            if len(found.changes) > self._max_changes or found.size_bytes > self._max_bytes:
                 del self._filters[filter_id]
 
     def _find(self, filter_id: str) -> _Filter:
@@ -114,25 +125,22 @@ class Filters:
             del self._filters[filter_id]
 
 
-def _select(kind: Kind, event: Event) -> list[Any]:
+def _select(kind: Kind, event: Event, blocks: Sequence[BlockLogs]) -> Sequence[Change]:
     """What of an event belongs to a filter of this kind."""
     if isinstance(kind, LogQuery):
-        return select_logs(kind, event)
+        return match_blocks(kind, blocks)
     if kind == "blocks" and isinstance(event, NewHead):
-        return [encode_data(event.block.hash)]
+        return [event.block.hash]
     if kind == "pending" and isinstance(event, NewPending):
-        return [encode_data(event.tx_hash)]
+        return [event.tx_hash]
     return []
 
 
-def select_logs(query: LogQuery, event: Event) -> list[dict[str, Any]]:
-    """The logs that an event brings or takes back."""
-    if isinstance(event, NewHead):
-        return [format_log(log, event.block.timestamp) for log in match_block(query, event)]
-    if isinstance(event, Removed):
-        return [
-            format_log(log, head.block.timestamp, removed=True)
-            for head in event.blocks
-            for log in match_block(query, head)
-        ]
-    return []
+def _measure(change: Change) -> int:
+    return _HASH_BYTES if isinstance(change, bytes) else measure_logs(1, len(change.log.data))
+
+
+def _format(change: Change) -> Any:
+    if isinstance(change, bytes):
+        return encode_data(change)
+    return format_log(change.log, change.timestamp, removed=change.is_removed)

@@ -9,6 +9,7 @@ from infernet.vm.rpc.values import encode_data, encode_quantity
 from infernet.vm.transaction import FEE_MARKET, LEGACY, SET_CODE, Access, Authorization, Transaction, parity_of
 
 Json = dict[str, Any]
+_LOG_BYTES = 700  # with four topics and nothing else
 
 
 def format_header(header: Header) -> Json:
@@ -95,20 +96,25 @@ def format_receipt(receipt: Receipt, block_timestamp: int) -> Json:
     }
 
 
-def format_log(log: LogEntry, block_timestamp: int | None = None, *, removed: bool = False) -> Json:
+def format_log(log: LogEntry, block_timestamp: int, *, removed: bool = False) -> Json:
     """A log and where it stands; `removed` where its block is no longer on the chain."""
-    shown: Json = {
+    return {
         "address": encode_data(log.address),
         "topics": [encode_data(topic) for topic in log.topics],
         "data": encode_data(log.data),
         "blockHash": encode_data(log.block_hash),
         "blockNumber": encode_quantity(log.block_number),
+        "blockTimestamp": encode_quantity(block_timestamp),
         "transactionHash": encode_data(log.tx_hash),
         "transactionIndex": encode_quantity(log.tx_index),
         "logIndex": encode_quantity(log.log_index),
         "removed": removed,
     }
-    return shown if block_timestamp is None else shown | {"blockTimestamp": encode_quantity(block_timestamp)}
+
+
+def measure_logs(count: int, data_bytes: int) -> int:
+    """How many bytes so many logs with so much data come to as JSON, at most."""
+    return _LOG_BYTES * count + 2 * data_bytes
 
 
 def format_access_list(entries: tuple[Access, ...]) -> list[Json]:

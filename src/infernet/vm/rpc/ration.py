@@ -1,11 +1,12 @@
-"""How often calls without a transaction may run recorded precompiles: each costs this node money or minutes."""
+"""How often calls without a transaction may ask the outside: each question costs this node money or minutes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
-from infernet.vm.block import Outcome, SpcRecord
-from infernet.vm.spc.host import Remembered, encode_error
+from infernet.vm.spc.call import SpcRevert
+from infernet.vm.spc.outside import Question, Start
 
 _MINUTE_S = 60.0
 
@@ -23,9 +24,18 @@ class Ration:
         self._left = float(per_minute)
         self._read_at = clock()
 
-    def open(self) -> Rationed:
-        """The answers of one request."""
-        return Rationed(self)
+    def limit(self, start: Start) -> Start:
+        """The same, as long as the ration lasts; that it does not is an answer like others."""
+
+        def begin(question: Question) -> Future[bytes]:
+            refusal = self.take()
+            if refusal is None:
+                return start(question)
+            answer: Future[bytes] = Future()
+            answer.set_exception(SpcRevert(refusal))
+            return answer
+
+        return begin
 
     def take(self) -> str | None:
         """Use one up; what is in the way otherwise."""
@@ -36,18 +46,3 @@ class Ration:
             return f"recorded precompiles run {self._per_minute} times a minute in calls here: try again later"
         self._left -= 1
         return None
-
-
-class Rationed(Remembered):
-    """Each recorded precompile runs once per request for the same question, as long as the ration lasts."""
-
-    def __init__(self, ration: Ration) -> None:
-        super().__init__()
-        self._ration = ration
-
-    def take(self, spc: bytes, caller: bytes, data: bytes) -> SpcRecord | None:
-        known = super().take(spc, caller, data)
-        refusal = None if known is not None else self._ration.take()
-        if refusal is None:
-            return known
-        return SpcRecord(0, spc, caller, data, encode_error(refusal), Outcome.REVERTED, 0, 0)

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from infernet.chain.local import DevAccount
 from infernet.errors import InvalidInput
 from infernet.vm.chain import Chain
 from infernet.vm.engine_thread import EngineThread
+from infernet.vm.rpc.asking import Asking
 from infernet.vm.rpc.client import Client, Limits, Node
 from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher, build_refusal
@@ -20,6 +22,7 @@ from infernet.vm.rpc.methods import DEVELOPMENT_METHODS, METHODS, PUBLIC_METHODS
 from infernet.vm.rpc.pace import Pace
 from infernet.vm.rpc.table import Method
 from infernet.vm.rpc.translation import translated
+from infernet.vm.spc.workers import Workers
 from infernet.web import (
     HttpServer,
     Request,
@@ -51,7 +54,8 @@ async def serve_chain(
     max_body_bytes: int = MAX_BODY_BYTES,
     max_connections: int = MAX_CONNECTIONS,
 ) -> AsyncIterator[HttpServer]:
-    """Answer for a chain while the context is open, and make its blocks at its interval.
+    """Answer for a chain while the context is open, and make its blocks at its interval. What precompiles ask the
+    outside is asked beside, for as long.
 
     Args:
         engine: the thread that the chain lives on.
@@ -64,20 +68,26 @@ async def serve_chain(
     Raises:
         NodeMisconfigured: it cannot listen there.
     """
-    inbox, pace = Inbox(chain, engine), Pace(chain, engine)
+    limits = limits or Limits()
+    inbox, pace, asking = Inbox(chain, engine), Pace(chain, engine), Asking(engine, limits.waiting_calls)
+    of_transactions, of_calls = Workers(), Workers()
     node = Node(
         chain,
         {bytes.fromhex(account.address[2:]): account.private_key for account in accounts},
-        limits or Limits(),
+        limits,
         clock=time.monotonic,
         submit=inbox.submit,
         change_pace=pace.change,
+        ask=of_calls.start,
     )
 
     async def run(method: Method, client: Client, params: list[Any]) -> object:
         with translated():
             if method.is_async:
                 return await cast(Awaitable[object], method.answer(client, *params))
+            if method.asks:
+                client = client.begin()
+                return await asking.run(partial(method.answer, client, *params), client.asked, client.left)
             return await engine.run(method.answer, client, *params)
 
     methods = PUBLIC_METHODS if is_public else METHODS
@@ -87,6 +97,7 @@ async def serve_chain(
     running = [asyncio.create_task(part, name="chain") for part in (inbox.run(), pace.run())]
     try:
         await engine.run(node.open)
+        await engine.run(chain.waiting.ask_beside, of_transactions.start, pace.wake)
         async with HttpServer(
             application, host, port, max_message_bytes=max_body_bytes, max_connections=max_connections
         ) as server:
@@ -95,7 +106,10 @@ async def serve_chain(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await engine.run(chain.waiting.ask_at_once)
         await engine.run(node.close)
+        for workers in (of_transactions, of_calls):
+            await engine.run(workers.close)
 
 
 def _build_routes(
@@ -108,7 +122,7 @@ def _build_routes(
             body = await read_body(request, max_body_bytes)
         except InvalidInput as error:
             return _answer(build_refusal(error.message), 413)
-        return _answer(await dispatcher.answer(body, Client(node)))
+        return _answer(await dispatcher.answer(body, Client(node, left=partial(_wait_end, request))))
 
     async def connect(socket: WebSocket) -> None:
         origin = socket.headers.get("origin")
@@ -122,6 +136,12 @@ def _build_routes(
             await engine.run(connection.client.leave)
 
     return [Route("/", post, methods=["POST"]), WebSocketRoute("/", connect)]
+
+
+async def _wait_end(request: Request) -> None:
+    """Until the client has closed the connection; the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _answer(text: str | None, status: int = 200) -> Response:

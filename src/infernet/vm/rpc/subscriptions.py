@@ -6,17 +6,43 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from infernet.vm.chain import Chain
 from infernet.vm.events import Event, NewHead, NewPending
-from infernet.vm.rpc.filters import select_logs
-from infernet.vm.rpc.format import format_header, format_mined, format_pooled
+from infernet.vm.rpc.format import format_header, format_log, format_mined, format_pooled
+from infernet.vm.rpc.matching import LogChange, match_blocks, read_logs
 from infernet.vm.rpc.requests import LogQuery
 from infernet.vm.rpc.values import encode_data
 
 Topic: TypeAlias = Literal["newHeads", "newPendingTransactions", "fullPendingTransactions", "syncing"] | LogQuery
-Push: TypeAlias = Callable[[str], None]
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What one subscription is told.
+
+    Attributes:
+        result: JSON, the same text for all that are told the same.
+    """
+
+    subscription: str
+    result: str
+
+    @property
+    def text(self) -> str:
+        return (
+            '{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"'
+            + self.subscription
+            + '","result":'
+            + self.result
+            + "}}"
+        )
+
+
+Push: TypeAlias = Callable[[Notification], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +59,7 @@ class Subscriptions:
         self._subscriptions: dict[str, _Subscription] = {}
 
     def add(self, topic: Topic, push: Push) -> str:
-        """A new subscription's id; `push` is given the text of each notification."""
+        """A new subscription's id; `push` is given each notification."""
         name = "0x" + secrets.token_hex(16)
         self._subscriptions[name] = _Subscription(topic, push)
         return name
@@ -43,17 +69,22 @@ class Subscriptions:
 
     def note(self, event: Event) -> None:
         """Something happened on the chain: tell those who asked. What many asked for is encoded once."""
+        if not self._subscriptions:
+            return
+        blocks, encode_log = read_logs(event), cache(_encode_log)
         encoded: dict[Topic, list[str]] = {}
         for name, subscription in self._subscriptions.items():
             topic = subscription.topic
             if topic not in encoded:
-                encoded[topic] = [json.dumps(item, separators=(",", ":")) for item in self._select(topic, event)]
-            for text in encoded[topic]:
-                subscription.push(_notify(name, text))
+                encoded[topic] = (
+                    [encode_log(change) for change in match_blocks(topic, blocks)]
+                    if isinstance(topic, LogQuery)
+                    else [_encode(item) for item in self._select(topic, event)]
+                )
+            for result in encoded[topic]:
+                subscription.push(Notification(name, result))
 
     def _select(self, topic: Topic, event: Event) -> list[Any]:
-        if isinstance(topic, LogQuery):
-            return list(select_logs(topic, event))
         if topic == "newHeads" and isinstance(event, NewHead):
             return [format_header(event.block.header)]
         if isinstance(event, NewPending) and topic == "newPendingTransactions":
@@ -70,7 +101,5 @@ class Subscriptions:
         return [] if mined is None else [format_mined(mined)]
 
 
-def _notify(name: str, result: str) -> str:
-    return (
-        '{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"' + name + '","result":' + result + "}}"
-    )
+def _encode_log(change: LogChange) -> str:
+    return _encode(format_log(change.log, change.timestamp, removed=change.is_removed))

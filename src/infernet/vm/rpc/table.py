@@ -43,10 +43,15 @@ class Param(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: `answer` takes whom it is answered for, then the decoded parameters."""
+    """One method: `answer` takes whom it is answered for, then the decoded parameters.
+
+    Attributes:
+        asks: whether it may ask the outside (`Client.asked`), and is then called again until it has all answers.
+    """
 
     params: tuple[Param[Any], ...]
     answer: Callable[..., object]
+    asks: bool = False
 
     @property
     def is_async(self) -> bool:
@@ -67,12 +72,12 @@ class Method:
 class Methods(dict[str, Method]):
     """Methods by name."""
 
-    def add(self, names: str | Iterable[str], *params: Param[Any]) -> Callable[[Handler], Handler]:
+    def add(self, names: str | Iterable[str], *params: Param[Any], asks: bool = False) -> Callable[[Handler], Handler]:
         """Register the function below under one name, or under several that mean the same."""
 
         def register(answer: Handler) -> Handler:
             for name in (names,) if isinstance(names, str) else names:
-                self[name] = Method(params, answer)
+                self[name] = Method(params, answer, asks)
             return answer
 
         return register

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from infernet.types import Address
+
+if TYPE_CHECKING:
+    from infernet.vm.spc.outside import Question
 
 WORD_BYTES = 32
 
@@ -86,13 +89,21 @@ class SpcCall(Protocol):
         """
         ...
 
+    def ask(self, question: Question) -> bytes:
+        """What the world beyond the chain answers; for recorded precompiles alone.
+
+        Raises whatever the question's own `ask` does; `SpcRevert` where too much was asked.
+        """
+        ...
+
 
 class Spc(Protocol):
     """A stateful precompile.
 
     Attributes:
         name: as genesis files name it.
-        recorded: whether its answer is written into the block, rather than computed again by every follower.
+        recorded: whether its answer is written into the block, rather than computed again by every follower. What it
+            does not compute comes from `SpcCall.ask`: it may be run several times before it is recorded.
     """
 
     @property

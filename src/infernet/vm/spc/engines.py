@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol
 
 from infernet.vm.spc.call import SpcCall, SpcRevert
+from infernet.vm.spc.outside import Question
 from infernet.vm.spc.prices import Limits, Prices
 
 ROLES = ("system", "user", "assistant")
@@ -59,7 +61,8 @@ class Engines:
     def complete(self, call: SpcCall, model: str, prompt: str, max_tokens: int, seed: int) -> Completion:
         """Raises `SpcRevert` and `SpcOutOfGas`."""
         engine = self._find(model)
-        return self._ask(call, [prompt], max_tokens, lambda: engine.complete(prompt, max_tokens, seed))
+        asked = _Asked(model, prompt, max_tokens, seed)
+        return self._ask(call, asked, [prompt], lambda: engine.complete(prompt, max_tokens, seed))
 
     def chat(self, call: SpcCall, model: str, turns: Sequence[Turn], max_tokens: int, seed: int) -> Completion:
         """Raises `SpcRevert` and `SpcOutOfGas`."""
@@ -69,7 +72,8 @@ class Engines:
             raise SpcRevert(f"a message's role is one of {', '.join(ROLES)}")
         engine = self._find(model)
         texts = [turn.content for turn in turns]
-        return self._ask(call, texts, max_tokens, lambda: engine.chat(turns, max_tokens, seed))
+        asked = _Asked(model, turns, max_tokens, seed)
+        return self._ask(call, asked, texts, lambda: engine.chat(turns, max_tokens, seed))
 
     def _find(self, model: str) -> LlmEngine:
         engine = self._engines.get(model)
@@ -77,9 +81,11 @@ class Engines:
             raise SpcRevert(f"there is no model {model[:64]!r}: this layer has {', '.join(self._engines) or 'none'}")
         return engine
 
-    def _ask(self, call: SpcCall, texts: Sequence[str], max_tokens: int, ask: Callable[[], Completion]) -> Completion:
+    def _ask(
+        self, call: SpcCall, asked: _Asked, texts: Sequence[str], complete: Callable[[], Completion]
+    ) -> Completion:
         """The prompt is charged before the engine is asked, the answer after; the gas for all of it must be there."""
-        size = sum(len(text.encode()) for text in texts)
+        size, max_tokens = sum(len(text.encode()) for text in texts), asked.max_tokens
         if not 1 <= size <= self._limits.prompt_bytes:
             raise SpcRevert(f"a prompt has 1 to {self._limits.prompt_bytes} bytes, not {size}")
         if not 1 <= max_tokens <= self._limits.tokens:
@@ -87,13 +93,32 @@ class Engines:
         call.charge(self._prices.llm_request + self._prices.llm_prompt_byte * size)
         if call.gas_left < self._prices.llm_token * max_tokens:
             call.charge(self._prices.llm_token * max_tokens)
-        try:
-            completion = ask()
+
+        def ask() -> bytes:
+            completion = complete()
             _check(completion, max_tokens)
+            return json.dumps(astuple(completion)).encode()
+
+        try:
+            completion = Completion(*json.loads(call.ask(asked.build_question(ask))))
         except EngineFailed as error:
             raise SpcRevert(str(error)) from error
         call.charge(self._prices.llm_token * completion.completion_tokens)
         return completion
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a model is asked: a prompt to complete, or the messages of a conversation."""
+
+    model: str
+    prompt: str | Sequence[Turn]
+    max_tokens: int
+    seed: int
+
+    def build_question(self, ask: Callable[[], bytes]) -> Question:
+        prompt = self.prompt if isinstance(self.prompt, str) else [astuple(turn) for turn in self.prompt]
+        return Question(f"llm {self.model}", json.dumps([prompt, self.max_tokens, self.seed]).encode(), ask)
 
 
 def _check(completion: Completion, max_tokens: int) -> None:

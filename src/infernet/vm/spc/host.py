@@ -14,6 +14,7 @@ from infernet.errors import NodeMisconfigured
 from infernet.vm.block import Outcome, SpcRecord
 from infernet.vm.fault import describe_fault
 from infernet.vm.spc.call import Blobs, Spc, SpcCall, SpcOutOfGas, SpcRevert
+from infernet.vm.spc.outside import Outside, Remembered
 
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 log = structlog.get_logger()
@@ -24,7 +25,7 @@ class RecordMismatch(Exception):
 
 
 class Answers(Protocol):
-    """Where the answers of recorded precompiles come from, when not from running them."""
+    """What recorded precompiles answer, when they are not run."""
 
     def take(self, spc: bytes, caller: bytes, data: bytes) -> SpcRecord | None:
         """The answer to give, None to run the precompile."""
@@ -89,20 +90,6 @@ class Replayed:
             raise RecordMismatch(f"{len(self._records)} records, re-executed there are {self._next}")
 
 
-class Remembered:
-    """An estimate's: what its first run was answered, so that each run after it sees the same world."""
-
-    def __init__(self) -> None:
-        self._answers: dict[tuple[bytes, bytes, bytes], SpcRecord] = {}
-
-    def take(self, spc: bytes, caller: bytes, data: bytes) -> SpcRecord | None:
-        return self._answers.get((spc, caller, data))
-
-    def check(self, record: SpcRecord) -> None:
-        if record.outcome is not Outcome.OUT_OF_GAS:
-            self._answers.setdefault((record.spc, record.caller, record.input), record)
-
-
 class Overlay:
     """Blobs that are kept only if their block is: reads go through, writes stay here."""
 
@@ -126,11 +113,19 @@ class SpcHost:
     Attributes:
         records: every call so far, those of frames that reverted too.
         tx_index: of the transaction that runs.
+        outside: who answers what it asks.
         blobs: what was put stays in `blobs.added`.
     """
 
-    def __init__(self, spcs: Mapping[bytes, Spc], blobs: Blobs, answers: Answers | None = None) -> None:
+    def __init__(
+        self,
+        spcs: Mapping[bytes, Spc],
+        blobs: Blobs,
+        answers: Answers | None = None,
+        outside: Outside | None = None,
+    ) -> None:
         self._spcs = spcs
+        self.outside: Outside = Remembered() if outside is None else outside
         self._answers: Answers = Live() if answers is None else answers
         self.blobs = Overlay(blobs)
         self.records: list[SpcRecord] = []
@@ -145,7 +140,11 @@ class SpcHost:
         return self._spcs.get(address)
 
     def run(self, spc: Spc, address: bytes, caller: bytes, call: SpcCall) -> SpcRecord:
-        """Answer one call and write it down. What it charged is charged."""
+        """Answer one call and write it down. What it charged is charged.
+
+        Raises:
+            AnswerNeeded: the outside has not answered yet. Nothing is written down.
+        """
         started, gas = perf_counter_ns(), call.gas_left
         given = self._answers.take(address, caller, call.data) if spc.recorded else None
         outcome, output = _run(spc, call) if given is None else _repeat(given, call)

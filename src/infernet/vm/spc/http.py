@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from yarl import URL
 
+from infernet.protocol.abi_codec import encode_abi
 from infernet.vm.spc.addresses import HTTP
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods
 from infernet.vm.spc.outbound import AnswerTooLarge, OutboundClient, OutboundFailed, OutboundRequest
+from infernet.vm.spc.outside import Question
 from infernet.vm.spc.prices import Limits, Prices
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
@@ -22,6 +23,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 _MAX_URL_BYTES = 2_048
 _MAX_HEADERS = 32
 _MAX_HEADER_BYTES = 4_096
+_STATUS_BYTES = 2
 
 
 class Http:
@@ -62,24 +64,34 @@ class Http:
             raise SpcRevert(f"the method is none of {', '.join(sorted(_METHODS))}")
         _check_headers(headers)
         try:
-            request = OutboundRequest(method, self._parse(url), tuple(headers), body, check=self._check)
+            request = OutboundRequest(
+                method, self._parse(url), tuple(headers), body, self._limits.http_bytes, self._check
+            )
             return self._send(call, request)
         except OutboundFailed as error:
             raise SpcRevert(str(error)) from error
 
     def _send(self, call: SpcCall, request: OutboundRequest) -> tuple[int, bytes]:
-        """The answer is never read further than the caller's gas reaches."""
+        """What is asked does not depend on the gas that is left: with less of it the question is still the same."""
         call.charge(self._prices.http_request)
-        affordable = call.gas_left // self._prices.http_byte if self._prices.http_byte else self._limits.http_bytes
-        most = min(affordable, self._limits.http_bytes)
         try:
-            answer = self._client.fetch(replace(request, max_answer_bytes=most))
+            answer = call.ask(self._build_question(request))
         except AnswerTooLarge:
-            if affordable < self._limits.http_bytes:
+            if call.gas_left < self._prices.http_byte * self._limits.http_bytes:
                 call.charge(call.gas_left + 1)
             raise
-        call.charge(self._prices.http_byte * len(answer.body))
-        return answer.status, answer.body
+        status, body = int.from_bytes(answer[:_STATUS_BYTES], "big"), answer[_STATUS_BYTES:]
+        call.charge(self._prices.http_byte * len(body))
+        return status, body
+
+    def _build_question(self, request: OutboundRequest) -> Question:
+        def ask() -> bytes:
+            answer = self._client.fetch(request)
+            return answer.status.to_bytes(_STATUS_BYTES, "big") + answer.body
+
+        values = [request.method, str(request.url), request.headers, request.body]
+        asked = encode_abi(["string", "string", "(string,string)[]", "bytes"], values)
+        return Question(f"http {request.url.host}", asked, ask)
 
     def _parse(self, url: str) -> URL:
         if not url.isascii() or not url.isprintable() or " " in url or len(url) > _MAX_URL_BYTES:

@@ -10,6 +10,7 @@ from infernet.protocol.abi_codec import decode_abi, encode_abi
 from infernet.protocol.hashing import keccak
 from infernet.types import Address
 from infernet.vm.spc.call import Blobs, BlockContext, Spc, SpcCall, SpcRevert
+from infernet.vm.spc.outside import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,11 @@ class NestedCall:
     def store(self, slot: bytes, word: bytes) -> None:
         raise SpcRevert("a static call must not change state")
 
+    def ask(self, question: Question) -> bytes:
+        return self.outer.ask(question)
 
-class Question:
+
+class View:
     """A view function of another precompile."""
 
     def __init__(self, spc: Spc, signature: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -58,7 +62,7 @@ class Question:
         self._selector = keccak(signature.encode())[:4]
         self._inputs, self._outputs = inputs, outputs
 
-    def ask(self, outer: SpcCall, *arguments: Any) -> tuple[Any, ...]:
+    def call(self, outer: SpcCall, *arguments: Any) -> tuple[Any, ...]:
         """What it returns. Raises what it raises."""
         data = self._selector + encode_abi(self._inputs, arguments)
         return decode_abi(self._outputs, self._spc.run(NestedCall(outer, self._spc.address, data)))

@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ _MAX_REDIRECTS = 5
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _CHUNK_BYTES = 16_384
+_RESOLVING = 64
+"""Names at a time: what a name server that hangs holds is not given back in time."""
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 T = TypeVar("T")
@@ -82,7 +85,7 @@ def _unwrap(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class OutboundClient:
-    """Makes requests one at a time for whoever calls, on an event loop of its own.
+    """Makes requests for whoever calls, from any thread, on an event loop of its own.
 
     Args:
         timeout_s: for all of a request: names, connections, redirects, the last byte.
@@ -101,6 +104,7 @@ class OutboundClient:
         self._allows = allows
         self._resolve = resolve or _resolve_by_system
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = threading.Lock()
 
     def fetch(self, request: OutboundRequest) -> OutboundAnswer:
         """
@@ -117,14 +121,17 @@ class OutboundClient:
 
     def _run(self, work: Awaitable[T]) -> T:
         """A thread apart: the caller's may have a loop already, and one name server that hangs must not hold it."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_run_loop, args=(self._loop,), name="spc-outbound", daemon=True).start()
+        with self._starting:
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.new_event_loop()
+                loop.set_default_executor(ThreadPoolExecutor(_RESOLVING, thread_name_prefix="spc-names"))
+                threading.Thread(target=_run_loop, args=(loop,), name="spc-outbound", daemon=True).start()
 
         async def run() -> T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(run(), loop).result()
 
     async def _fetch_in_time(self, request: OutboundRequest) -> OutboundAnswer:
         try:

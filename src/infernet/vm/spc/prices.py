@@ -59,7 +59,7 @@ class Prices:
     proof_instance: int = 600
 
     http_request: int = 100_000
-    """One HTTP request, answered or not: the block waits for it."""
+    """One HTTP request, answered or not."""
     http_byte: int = 32
     """For each byte of the answer: it stands in the block."""
 

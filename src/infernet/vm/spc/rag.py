@@ -10,7 +10,7 @@ from infernet.vm.spc.addresses import RAG
 from infernet.vm.spc.call import Spc, SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods
 from infernet.vm.spc.engines import Engines, Turn
-from infernet.vm.spc.nested import Question
+from infernet.vm.spc.nested import View
 from infernet.vm.spc.prices import Limits, Prices
 
 INSTRUCTION = "Answer the question from the numbered passages alone. Where they do not say, answer: I do not know."
@@ -48,11 +48,11 @@ class SpcEmbedder:
     """`Embedder` by the precompile of embeddings."""
 
     def __init__(self, embeddings: Spc) -> None:
-        self._embed = Question(embeddings, "embed(bytes32,string)", ["bytes32", "string"], ["bytes"])
+        self._embed = View(embeddings, "embed(bytes32,string)", ["bytes32", "string"], ["bytes"])
 
     def embed(self, call: SpcCall, model: bytes, text: str) -> bytes:
         """See `Embedder.embed`."""
-        (vector,) = self._embed.ask(call, model, text)
+        (vector,) = self._embed.call(call, model, text)
         return bytes(vector)
 
 
@@ -61,16 +61,16 @@ class SpcRetriever:
 
     def __init__(self, vectors: Spc) -> None:
         inputs, outputs = ["bytes32", "bytes", "uint16", "(uint256,uint256)"], ["uint256[]", "int256[]"]
-        self._search = Question(vectors, "search(bytes32,bytes,uint16,(uint256,uint256))", inputs, outputs)
-        self._get = Question(vectors, "get(bytes32,uint256)", ["bytes32", "uint256"], [_ITEM])
+        self._search = View(vectors, "search(bytes32,bytes,uint16,(uint256,uint256))", inputs, outputs)
+        self._get = View(vectors, "get(bytes32,uint256)", ["bytes32", "uint256"], [_ITEM])
 
     def find(self, call: SpcCall, collection: bytes, vector: bytes, k: int) -> Sequence[Passage]:
         """See `Retriever.find`."""
-        ids, _ = self._search.ask(call, collection, vector, k, _EVERYTHING)
+        ids, _ = self._search.call(call, collection, vector, k, _EVERYTHING)
         return [Passage(number, self._read(call, collection, number)) for number in ids]
 
     def _read(self, call: SpcCall, collection: bytes, number: int) -> str:
-        ((_, _, _, metadata),) = self._get.ask(call, collection, number)
+        ((_, _, _, metadata),) = self._get.call(call, collection, number)
         return bytes(metadata).decode("utf-8", "replace")
 
 

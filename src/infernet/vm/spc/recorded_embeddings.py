@@ -17,6 +17,7 @@ from infernet.vm.spc.call import Spc, SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods
 from infernet.vm.spc.engines import EngineFailed
 from infernet.vm.spc.openai import OpenAiEndpoint
+from infernet.vm.spc.outside import Question
 from infernet.vm.spc.prices import Limits, Prices
 
 _SELECTOR = keccak(b"embed(bytes32,string)")[:4]
@@ -82,8 +83,12 @@ class RecordedEmbeddings:
         if not 1 <= size <= self._limits.text_bytes:
             raise SpcRevert(f"a text has 1 to {self._limits.text_bytes} bytes, not {size}")
         call.charge(self._prices.llm_request + self._prices.text_byte * size)
-        try:
+
+        def ask() -> bytes:
             return quantise(embedder.embed(text), self._limits.dimension)
+
+        try:
+            return call.ask(Question(f"embeddings 0x{model.hex()}", text.encode(), ask))
         except EngineFailed as error:
             raise SpcRevert(str(error)) from error
 

@@ -13,8 +13,8 @@ from infernet.protocol.model_codec import Arrays, decode_features, encode_output
 from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods, count_words
-from infernet.vm.spc.models.installed import check_onnx
 from infernet.vm.spc.models.loaded import LoadedModels
+from infernet.vm.spc.models.runtime import load_runtime
 from infernet.vm.spc.models.shelf import Shelf
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.state import SpcState
@@ -32,7 +32,7 @@ class TensorInference:
     recorded = False
 
     def __init__(self, prices: Prices, limits: Limits, loaded: LoadedModels | None = None) -> None:
-        check_onnx()
+        load_runtime()
         self._prices = prices
         self._limits = limits
         self._loaded = LoadedModels() if loaded is None else loaded

@@ -42,7 +42,8 @@ class Trainer(Protocol):
     """A workflow that jobs may ask for. It runs in a process of its own."""
 
     def train(self, spec: Mapping[str, Any], folder: Path) -> bytes:
-        """Train what the specification says; what is made (models) lies in the folder.
+        """Train what the specification says. Models lie in the folder or below it, each with its manifest: those are
+        published before the job is answered.
 
         Returns:
             The result, as the workflow defines it, at most `MAX_RESULT_BYTES`.
@@ -72,11 +73,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the producer's transaction says of a job."""
+    """What the producer's transaction says of a job.
+
+    Attributes:
+        models: the folders of what was trained, which come onto the chain before it.
+    """
 
     job: Job
     ok: bool
     result: bytes
+    models: tuple[Path, ...] = ()
 
     def encode(self) -> bytes:
         """The calldata of `complete`."""

@@ -13,6 +13,7 @@ from infernet.types import Address, ChainId
 from infernet.vm.block import Outcome
 from infernet.vm.spc.call import WORD_BYTES, BlockContext, Spc, SpcOutOfGas
 from infernet.vm.spc.host import SpcHost
+from infernet.vm.spc.outside import Question
 from infernet.vm.stubs.places import VERSION_SLOT, StubAnswer, StubRequest
 
 _GAS = 60_000_000
@@ -70,6 +71,9 @@ class StubCall:
 
     def store(self, slot: bytes, word: bytes) -> None:
         self.words = self.words.set(slot, word)
+
+    def ask(self, question: Question) -> bytes:
+        return question.ask()
 
 
 class Answers:

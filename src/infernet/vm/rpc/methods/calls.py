@@ -19,7 +19,7 @@ methods = Methods()
 PENDING_BLOCK = Param[Any]("block", decode_block_id, "pending")
 
 
-@methods.add("eth_call", CALL, BLOCK, OVERRIDES, BLOCK_OVERRIDE)
+@methods.add("eth_call", CALL, BLOCK, OVERRIDES, BLOCK_OVERRIDE, asks=True)
 def call(
     client: Client,
     request: CallRequest,
@@ -27,24 +27,24 @@ def call(
     overrides: Mapping[bytes, AccountOverride] | None,
     block_override: BlockOverride | None,
 ) -> str:
-    place, answers = client.read_place(block), client.node.ration.open()
-    result = client.chain.call(client.bound(request), place, overrides, block_override, answers=answers)
+    place = client.read_call_place(block)
+    result = client.chain.call(client.bound(request), place, overrides, block_override, outside=client.asked)
     return encode_data(read_success(result).return_data)
 
 
-@methods.add("eth_estimateGas", CALL, PENDING_BLOCK, OVERRIDES)
+@methods.add("eth_estimateGas", CALL, PENDING_BLOCK, OVERRIDES, asks=True)
 def estimate_gas(
     client: Client, request: CallRequest, block: BlockId, overrides: Mapping[bytes, AccountOverride] | None
 ) -> str:
-    place, answers = client.read_place(block), client.node.ration.open()
-    return encode_quantity(client.chain.estimate(request, place, overrides, answers))
+    place = client.read_call_place(block)
+    return encode_quantity(client.chain.estimate(request, place, overrides, client.asked))
 
 
-@methods.add("eth_createAccessList", CALL, PENDING_BLOCK)
+@methods.add("eth_createAccessList", CALL, PENDING_BLOCK, asks=True)
 def create_access_list(client: Client, request: CallRequest, block: BlockId) -> Json:
     """A call that fails has a list too: what it touched until then."""
-    place, answers = client.read_place(block), client.node.ration.open()
-    entries, result = client.chain.access_list(client.bound(request), place, answers)
+    place = client.read_call_place(block)
+    entries, result = client.chain.access_list(client.bound(request), place, client.asked)
     answer: Json = {"accessList": format_access_list(entries), "gasUsed": encode_quantity(result.gas_used)}
     return answer if result.error is None else answer | {"error": result.error}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from infernet.vm.block import Block
 from infernet.vm.rpc.client import Client
-from infernet.vm.rpc.errors import invalid
+from infernet.vm.rpc.errors import Malformed, invalid
 from infernet.vm.rpc.format import Json
 from infernet.vm.rpc.methods.fees import read_tip
 from infernet.vm.rpc.methods.node import CLIENT_VERSION
@@ -18,6 +18,7 @@ from infernet.vm.rpc.values import (
     decode_data,
     decode_field,
     decode_number,
+    decode_object,
     decode_slot,
     encode_data,
     encode_quantity,
@@ -98,6 +99,16 @@ def revert(client: Client, snapshot_id: int) -> bool:
     return client.chain.dev.revert(snapshot_id)
 
 
+def _decode_origin(value: Any) -> None:
+    if decode_object(value).get("forking") is not None:
+        raise Malformed("forking: this chain stands on no other")
+
+
+@methods.add(_named("reset", "anvil", "hardhat"), Param("options", _decode_origin, None))
+def reset(client: Client, _: None) -> None:
+    client.chain.dev.reset()
+
+
 @methods.add(_named("setAutomine", "evm", "anvil"), Param("enabled", decode_boolean))
 def set_automine(client: Client, on: bool) -> None:
     client.chain.dev.automine = on
@@ -136,6 +147,12 @@ def impersonate(client: Client, address: bytes) -> None:
 @methods.add(_named("stopImpersonatingAccount", "anvil", "hardhat"), ADDRESS)
 def stop_impersonating(client: Client, address: bytes) -> None:
     client.chain.dev.stop_impersonating(address)
+
+
+@methods.add("anvil_autoImpersonateAccount", Param("enabled", decode_boolean))
+def impersonate_all(client: Client, on: bool) -> None:
+    """Unsigned transactions of any account are taken."""
+    client.chain.dev.impersonates_all = on
 
 
 @methods.add(

@@ -6,7 +6,7 @@ from typing import Any
 
 from infernet.vm.rpc.client import Client
 from infernet.vm.rpc.errors import exceeds, invalid, refuse
-from infernet.vm.rpc.format import Json, format_log
+from infernet.vm.rpc.format import Json, format_log, measure_logs
 from infernet.vm.rpc.requests import LogQuery, decode_log_query
 from infernet.vm.rpc.subscriptions import Topic
 from infernet.vm.rpc.table import Methods, Param
@@ -15,19 +15,23 @@ from infernet.vm.rpc.values import Tag, decode_boolean, decode_text, show
 methods = Methods()
 
 QUERY = Param("filter", decode_log_query)
+_ASK_LESS = "ask for fewer blocks at once, or name an address or a topic"
+
 FILTER_ID = Param("filter id", decode_text)
 
 
 @methods.add("eth_getLogs", QUERY)
 def get_logs(client: Client, query: LogQuery) -> list[Json]:
     first, last = _read_range(client, query)
-    limit = client.node.limits.logs
-    found = client.chain.logs(first, last, query.addresses, query.topics, limit + 1)
-    if len(found) > limit:
-        raise exceeds(
-            f"query returned more than {limit} results: ask for fewer blocks at once, or name an address or a topic"
-        )
-    return [format_log(log) for log in found]
+    limits, chosen = client.node.limits, (first, last, query.addresses, query.topics)
+    count, data_bytes = client.chain.measure_logs(*chosen, limits.logs + 1)
+    if count > limits.logs:
+        raise exceeds(f"query returned more than {limits.logs} results: {_ASK_LESS}")
+    if measure_logs(count, data_bytes) > limits.answer_bytes:
+        raise exceeds(f"query returned more than {limits.answer_bytes} bytes: {_ASK_LESS}")
+    found = client.chain.logs(*chosen, count) if count else []
+    timestamps = {number: client.chain.ledger.timestamp(number) for number in {log.block_number for log in found}}
+    return [format_log(log, timestamps[log.block_number]) for log in found]
 
 
 @methods.add("eth_newFilter", QUERY)
@@ -110,4 +114,4 @@ def _read_range(client: Client, query: LogQuery) -> tuple[int, int]:
 def _read_number(client: Client, block: int | Tag) -> int:
     if isinstance(block, int):
         return block
-    return 0 if block == "earliest" else client.chain.head.number
+    return client.find_number(block)

@@ -38,7 +38,7 @@ def _decode_entries(value: Any) -> list[tuple[bytes | TxRequest, int]]:
     return decode_list(value, _decode_entry)
 
 
-@methods.add("anvil_reorg", Param("depth", _decode_depth), Param("transactions", _decode_entries, ()))
+@methods.add("anvil_reorg", Param("depth", _decode_depth), Param("transactions", _decode_entries, ()), asks=True)
 def reorg(client: Client, depth: int, entries: Sequence[tuple[bytes | TxRequest, int]]) -> None:
     dev = client.chain.dev
     try:
@@ -66,4 +66,4 @@ def _build_transaction(client: Client, given: bytes | TxRequest, parent: int, us
         call = replace(call, nonce=chain.state(parent).nonce(call.sender) + used[call.sender])
     if call.sender in client.node.accounts:
         return sign_request(client, replace(given, call=call))
-    return chain.dev.build_transaction(call)
+    return chain.dev.build_transaction(call, client.asked)

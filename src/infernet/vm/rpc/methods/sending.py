@@ -32,14 +32,14 @@ def get_accounts(client: Client) -> list[str]:
     return [encode_data(address) for address in client.node.accounts]
 
 
-@methods.add("eth_sendTransaction", TX_REQUEST)
+@methods.add("eth_sendTransaction", TX_REQUEST, asks=True)
 def send_transaction(client: Client, request: TxRequest) -> str:
     if request.call.sender not in client.node.accounts:
-        return encode_data(client.chain.submit_request(request.call))
+        return encode_data(client.chain.submit_request(request.call, client.asked))
     return encode_data(client.chain.submit(sign_request(client, request).raw))
 
 
-@methods.add("eth_signTransaction", TX_REQUEST)
+@methods.add("eth_signTransaction", TX_REQUEST, asks=True)
 def sign(client: Client, request: TxRequest) -> str:
     return encode_data(sign_request(client, request).raw)
 
@@ -82,7 +82,7 @@ def sign_request(client: Client, request: TxRequest) -> Transaction:
         _find_key(client, call.sender),
         chain_id=chain.chain_id,
         nonce=chain.next_nonce(call.sender) if call.nonce is None else call.nonce,
-        gas=chain.estimate(call, "pending") if call.gas is None else call.gas,
+        gas=chain.estimate(call, "pending", outside=client.asked) if call.gas is None else call.gas,
         max_fee=max_fee,
         max_priority_fee=tip,
         to=call.to,

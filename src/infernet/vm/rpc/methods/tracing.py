@@ -113,12 +113,17 @@ def trace_transaction(client: Client, tx_hash: bytes, options: TraceOptions) -> 
     return options.format(tracer, result)
 
 
-@methods.add("debug_traceCall", CALL, BLOCK, OPTIONS)
+@methods.add("debug_traceCall", CALL, BLOCK, OPTIONS, asks=True)
 def trace_call(client: Client, request: CallRequest, block: BlockId, options: TraceOptions) -> Json:
     tracer = options.build_tracer(Budget())
-    place = client.read_place(block)
-    answers = client.node.ration.open()
-    result = client.chain.call(client.bound(request), place, options.overrides, options.block_override, tracer, answers)
+    result = client.chain.call(
+        client.bound(request),
+        client.read_call_place(block),
+        options.overrides,
+        options.block_override,
+        tracer,
+        client.asked,
+    )
     return options.format(tracer, result)
 
 

@@ -2,6 +2,7 @@
 
 ONNX Runtime multiplies uint8 by int8 in pairs of 16 bits on CPUs without VNNI: weights of more than 7 bits can
 saturate there and not elsewhere. It divides integers by the machine's own instruction, which ends the process at zero.
+Version 1.31 compares int64 wrongly on some CPUs (AMD EPYC is one) where it chooses the larger or smaller of two.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from infernet.vm.spc.models.operators import INTEGER_OPERATORS, ML_DOMAIN
 
 _LARGEST_WEIGHT = 64
 _WEIGHTS = {"MatMulInteger": 1, "ConvInteger": 1, "QLinearMatMul": 3, "QLinearConv": 3}
+_CHOOSING = {"Clip", "Max", "Min", "ReduceMax", "ReduceMin", "Sign"}
 _CONVOLUTIONS = {"ConvInteger", "QLinearConv"}
 _SCALES = {"QLinearMatMul": (1, 4, 6), "QLinearConv": (1, 4, 6)}
 Constants = Mapping[str, NDArray[Any]]
@@ -52,6 +54,9 @@ def check_exact(model: Any, types: Types) -> None:
     for node in model.graph.node:
         if node.domain == ML_DOMAIN or node.op_type not in INTEGER_OPERATORS:
             raise InvalidInput("graph.inexact", f"{node.op_type} is not exact: declare the model 'rounded'")
+        if node.op_type in _CHOOSING and types[node.output[0]] == np.int64:
+            reason = f"{node.op_type} of int64 differs between CPUs: take int32, or compare by Less and choose by Where"
+            raise InvalidInput("graph.inexact", reason)
         scales |= {node.input[place] for place in _SCALES.get(node.op_type, ())}
         if node.op_type in _WEIGHTS:
             _check_weights(node, constants, types)

@@ -52,15 +52,15 @@ def import_onnx() -> Any:
     """The `onnx` package.
 
     Raises:
-        NodeMisconfigured: `onnx.not_installed`.
+        NodeMisconfigured: `onnx.not_installed`: it is missing, or lacks a library of the system.
     """
     try:
         import onnx  # noqa: PLC0415  (heavy, and an extra)
         import onnx.checker  # noqa: PLC0415
         import onnx.shape_inference  # noqa: PLC0415
-    except ModuleNotFoundError:
+    except ImportError as error:
         raise NodeMisconfigured(
-            "onnx.not_installed", "models on chain need onnx and onnxruntime: pip install 'infernet[chain]'"
+            "onnx.not_installed", f"models on chain need onnx ({error}): pip install 'infernet[chain]'"
         ) from None
     return onnx
 
