@@ -1,7 +1,7 @@
 """Whether a chain's memory stays where it is: many blocks of transfers, rows of a collection and searches, on disk.
 
 `python -m bench.soak 100000` fails where the process grows by more than a tenth after the first tenth of the blocks. On
-2 cores of 2026: 106 MiB after 10,000 blocks, 107 after 20,000, 107 at the end; 2.6 KiB of disk a block, 273 CPU seconds.
+2 cores of 2026: 106 MiB after 10,000 blocks, 107 at 20,000 and at the end; 2.6 KiB of disk a block, 273 CPU seconds.
 """
 
 from __future__ import annotations

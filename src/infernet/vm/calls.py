@@ -17,6 +17,7 @@ from infernet.vm.simulation import BlockPlan, Imagined, Simulation, Terms
 from infernet.vm.spc.call import Blobs
 from infernet.vm.spc.host import Replayed, SpcHost, Unanswered
 from infernet.vm.spc.outside import Outside, Remembered
+from infernet.vm.spc.outside_again import Difference
 from infernet.vm.trace import Outermost, Tracer
 from infernet.vm.transaction import Access
 
@@ -133,6 +134,11 @@ class Calls:
             done = open_block.execute(transaction, outermost)
             results.append(CallResult(outermost.output, done.gas_used, outermost.error, done.logs))
         return results
+
+    def compare_outside(self, block: Block) -> tuple[Difference, ...]:
+        """Ask the outside again for what a block recorded."""
+        env = self.describe(block.number)
+        return self._executor.compare_outside(self._ledger.state(block.number - 1), env, block)
 
     def describe(self, number: int) -> BlockEnv:
         """A block that is on the chain, as code in it saw it."""

@@ -1,4 +1,5 @@
 """The chain: blocks, state, the pool and production behind one class, which JSON-RPC and the command line use.
+What only looks at it is in `ChainView`.
 
 Every method is synchronous and keeps the processor busy: call them all on one thread. Addresses, hashes and slots are
 bytes; amounts are plain integers.
@@ -12,12 +13,13 @@ from pathlib import Path
 
 from infernet.errors import InvalidInput
 from infernet.vm.admission import check_transaction, read_transaction
-from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
+from infernet.vm.block import Block
 from infernet.vm.calls import Calls
 from infernet.vm.chain_store import ChainStore
+from infernet.vm.chain_view import ChainView
 from infernet.vm.dev import DevControls
 from infernet.vm.duty import Duties
-from infernet.vm.engine import BlockEnv, Engine, Proof, State
+from infernet.vm.engine import BlockEnv, Engine, Proof
 from infernet.vm.events import Event, Listeners, NewHead, NewPending, Removed
 from infernet.vm.executor import BlockRejected, Executor, Proposal
 from infernet.vm.genesis import DEV_PRODUCER_KEY, Genesis
@@ -28,22 +30,11 @@ from infernet.vm.outbox import Outbox
 from infernet.vm.pending import Pending
 from infernet.vm.place import Place
 from infernet.vm.pool import Chosen, Pool
-from infernet.vm.request import (
-    AccountOverride,
-    At,
-    BlockOverride,
-    CallRequest,
-    CallResult,
-    StateUnavailable,
-    TxRejected,
-)
+from infernet.vm.request import CallRequest, TxRejected
 from infernet.vm.seal_book import SealBook, SealedBlock
-from infernet.vm.simulation import BlockPlan, Imagined, Terms
 from infernet.vm.spc.call import Spc
 from infernet.vm.spc.outside import Outside
-from infernet.vm.spc.outside_again import Difference
-from infernet.vm.trace import Tracer
-from infernet.vm.transaction import Access, Transaction, compute_address
+from infernet.vm.transaction import Transaction, compute_address
 from infernet.vm.waiting import Waiting
 
 __all__ = ["BlockRejected", "Chain", "Event", "NewHead", "NewPending", "Proof", "Removed"]
@@ -52,7 +43,7 @@ PRODUCTION_BUDGET_S = 2.0
 EXECUTION_LIMIT_S = 10.0
 
 
-class Chain:
+class Chain(ChainView):
     """One layer.
 
     Args:
@@ -96,30 +87,25 @@ class Chain:
         engine = engine or OsakaEngine()
         store = ChainStore(path)
         try:
-            self.ledger = Ledger(store, genesis, engine, by_address)
+            ledger = Ledger(store, genesis, engine, by_address)
         except BaseException:
             store.close()
             raise
-        self.seals = SealBook(store, genesis, self.ledger.genesis_hash, lambda: self.head.number)
+        self.seals = SealBook(store, genesis, ledger.genesis_hash, lambda: ledger.head.number)
         self.seals.advance()
         duties = Duties(engine, genesis.producer, producer_key, store)
         self.outbox = Outbox(producer_key)
         self._executor = Executor(
             engine, self.chain_id, self.coinbase, by_address, store, duties.find, self.outbox, budget_s, limit_s
         )
-        self._calls = Calls(
-            engine, self._executor, self.ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s
-        )
+        calls = Calls(engine, self._executor, ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s)
+        super().__init__(ledger, calls, self._read_pending)
         self.waiting = Waiting()
         self.pool = Pool(self._read_nonce, self.waiting.forget)
         self._pending = Pending(self._executor, self.pool)
         self._listeners = Listeners()
         self._clock = clock
         self.dev = DevControls(self, 0 if producer_key is None else genesis.block_time_s)
-
-    @property
-    def head(self) -> Block:
-        return self.ledger.head
 
     @property
     def next_base_fee(self) -> int:
@@ -131,129 +117,11 @@ class Chain:
         """Release the file. What was acknowledged is on disk already."""
         self.ledger.close()
 
-    # What is there
-
-    def block_by_number(self, number: int) -> Block | None:
-        return self.ledger.block(number)
-
-    def block_by_hash(self, block_hash: bytes) -> Block | None:
-        return self.ledger.block_by_hash(block_hash)
-
-    def pending_block(self) -> Block:
-        """What the next block would be now."""
-        return self._pending.read_block(self.ledger.parent, self._list_chosen(), self._build_env)
-
-    def transaction(self, tx_hash: bytes) -> MinedTransaction | None:
-        return self.ledger.transaction(tx_hash)
-
-    def receipt(self, tx_hash: bytes) -> Receipt | None:
-        mined = self.transaction(tx_hash)
-        return None if mined is None else self.receipts(mined.block)[mined.index]
-
-    def receipts(self, block: Block) -> tuple[Receipt, ...]:
-        return self.ledger.receipts(block)
-
-    def logs(
-        self,
-        from_block: int,
-        to_block: int,
-        addresses: Sequence[bytes],
-        topics: Sequence[Sequence[bytes]],
-        limit: int,
-    ) -> list[LogEntry]:
-        """In chain order, both ends included, `limit` at most. No addresses: of any; `topics[i]` empty: any there."""
-        return self.ledger.logs(from_block, to_block, addresses, topics, limit)
-
-    def measure_logs(
-        self,
-        from_block: int,
-        to_block: int,
-        addresses: Sequence[bytes],
-        topics: Sequence[Sequence[bytes]],
-        limit: int,
-    ) -> tuple[int, int]:
-        """How many logs `logs` would answer with, and how many bytes of data they have together."""
-        return self.ledger.measure_logs(from_block, to_block, addresses, topics, limit)
-
-    def state(self, at: At) -> State:
-        """
-        Raises:
-            StateUnavailable: no such block, or older than the last 128.
-        """
-        return self._read_place(at).state
+    # Transactions
 
     def next_nonce(self, address: bytes) -> int:
         """With what waits in the pool."""
         return self.pool.next_nonce(address)
-
-    # Calls
-
-    def call(
-        self,
-        request: CallRequest,
-        at: At,
-        overrides: Mapping[bytes, AccountOverride] | None = None,
-        block_override: BlockOverride | None = None,
-        tracer: Tracer | None = None,
-        outside: Outside | None = None,
-    ) -> CallResult:
-        """
-        Args:
-            outside: who answers what recorded precompiles ask; None: they are asked at once, and this thread waits.
-
-        Raises:
-            StateUnavailable: as `state`.
-            CallFailed: it could not even begin.
-            AnswerNeeded: `outside` has no answer yet.
-        """
-        return self._calls.call(request, self._read_place(at), overrides, block_override, tracer, outside)
-
-    def estimate(
-        self,
-        request: CallRequest,
-        at: At,
-        overrides: Mapping[bytes, AccountOverride] | None = None,
-        outside: Outside | None = None,
-    ) -> int:
-        """A gas limit with which it succeeds.
-
-        Raises:
-            StateUnavailable, AnswerNeeded: as `call`.
-            CallFailed: with the revert's data where it fails with any gas.
-        """
-        return self._calls.estimate(request, self._read_place(at), overrides, outside)
-
-    def access_list(
-        self, request: CallRequest, at: At, outside: Outside | None = None
-    ) -> tuple[tuple[Access, ...], CallResult]:
-        """Raises as `call`."""
-        return self._calls.access_list(request, self._read_place(at), outside)
-
-    def simulate(
-        self, plans: Sequence[BlockPlan], at: At, terms: Terms, outside: Outside | None = None
-    ) -> list[Imagined]:
-        """Blocks on top of this one; `pending` is the head. Raises as `call` and `Simulation.run`."""
-        place = self._read_place(self.head.number if at == "pending" else at)
-        return self._calls.simulate(place.env.number, plans, terms, outside)
-
-    def trace_transaction(self, tx_hash: bytes, tracer: Tracer) -> CallResult | None:
-        """Execute a mined transaction again where it stood; None where there is none.
-
-        Raises:
-            StateUnavailable: its block is too old.
-        """
-        mined = self.transaction(tx_hash)
-        return None if mined is None else self._calls.trace(mined.block, [*[None] * mined.index, tracer])[0]
-
-    def trace_block(self, block: Block, tracers: Sequence[Tracer]) -> list[CallResult]:
-        """The same for all transactions of a block at once, each with its tracer.
-
-        Raises:
-            StateUnavailable: it is too old.
-        """
-        return self._calls.trace(block, tracers)
-
-    # Transactions
 
     def submit(self, raw: bytes) -> bytes:
         """Take a signed transaction; the answer is its hash. With automine on it is in a block on return, but for one
@@ -291,6 +159,10 @@ class Chain:
         return tx_hash
 
     # Blocks
+
+    def pending_block(self) -> Block:
+        """What the next block would be now."""
+        return self._pending.read_block(self.ledger.parent, self._list_chosen(), self._build_env)
 
     def mine(self, timestamp: int | None = None) -> Block:
         """Make a block of what waits and add it.
@@ -385,15 +257,6 @@ class Chain:
             self.finalize(self.process_proposal(block), sealed.seals)
         return block
 
-    def compare_outside(self, block: Block) -> tuple[Difference, ...]:
-        """Ask the outside again for what a block of this chain recorded; the answer is what differs.
-
-        Raises:
-            StateUnavailable: it is too old.
-        """
-        env = self._calls.describe(block.number)
-        return self._executor.compare_outside(self.ledger.state(block.number - 1), env, block)
-
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call back with every event, on the thread that runs the chain; the answer ends it."""
         return self._listeners.add(callback)
@@ -437,16 +300,7 @@ class Chain:
             timestamp = self.dev.choose_timestamp(self.read_clock())
         return self._executor.build_next_env(self.ledger.parent, timestamp, self.dev.next_base_fee)
 
-    def _read_place(self, at: At) -> Place:
-        if at == "pending":
-            if not self.pool.pending and not self.outbox.waiting:
-                return Place(self.ledger.head_state, self._build_env())
-            return self._pending.read_place(self.ledger.parent, self._list_chosen(), self._build_env)
-        if isinstance(at, bytes):
-            block = self.block_by_hash(at)
-            if block is None:
-                raise StateUnavailable("state.unknown_block", "header for hash not found")
-            at = block.number
-        if self.block_by_number(at) is None:
-            raise StateUnavailable("state.unknown_block", "header not found")
-        return Place(self.ledger.state(at), self._calls.describe(at))
+    def _read_pending(self) -> Place:
+        if not self.pool.pending and not self.outbox.waiting:
+            return Place(self.ledger.head_state, self._build_env())
+        return self._pending.read_place(self.ledger.parent, self._list_chosen(), self._build_env)
