@@ -22,6 +22,7 @@ VERIFIERS = (
     "QuorumSignatureVerifier",
     "SealedQuorumVerifier",
 )
+MARKETS = ("Leaderboard",)
 SYSTEM = ("Scheduler", "Training")
 PRECOMPILES = ("ITensorInference", "IVectorDatabase", "IProofVerifier", "IHttp", "ILlm", "IRag")
 LIBRARIES = ("Inference", "Vectors", "Embeddings", "Proofs")
@@ -40,6 +41,7 @@ INDEX = {
     "Deployed": CORE,
     "To inherit": CONSUMERS,
     "Verifiers": ("IVerifier", *VERIFIERS),
+    "Markets": MARKETS,
     "Structs and libraries": ("Subscription", "Tensors", "LazyOutput"),
     "Execution layer": (*SYSTEM, "Scheduled", "TrainingConsumer", *PRECOMPILES, *LIBRARIES),
     "For tests": ("InfernetTest", "SpcTest"),
@@ -72,7 +74,7 @@ UNNAMED = ("constructor", "modifier")
 def list_pages() -> dict[str, Callable[[], str]]:
     """Every page, by its path."""
     names = [name for names in INDEX.values() for name in names]
-    pages = {n: partial(render_deployed if n in CORE + VERIFIERS + SYSTEM else render_written, n) for n in names}
+    pages = {n: partial(render_deployed if n in CORE + VERIFIERS + MARKETS + SYSTEM else render_written, n) for n in names}
     return {"docs/reference/README.md": render_index, **{f"docs/reference/{n}.md": page for n, page in pages.items()}}
 
 

@@ -83,12 +83,17 @@ contract Leaderboard is QuorumConsumer {
         string uri;
     }
 
+    /// @notice A task is open for entries.
     event TaskCreated(uint256 indexed taskId, address indexed sponsor, uint256 prize, Task task);
+    /// @notice Somebody has entered a model that nobody knows yet.
     event Submitted(uint256 indexed taskId, uint256 indexed entry, address indexed author);
+    /// @notice Which model an entry is.
     event Opened(uint256 indexed taskId, uint256 indexed entry, bytes32 indexed manifestHash, string uri);
     /// @notice The entry is a copy of one that was submitted before it, and is out.
     event Displaced(uint256 indexed taskId, uint256 indexed entry, uint256 indexed by);
+    /// @notice The test set is known: entries can be evaluated.
     event Revealed(uint256 indexed taskId, bytes32 testSetHash, string uri);
+    /// @notice Nodes are asked for an entry's score.
     event EvaluationRequested(uint256 indexed taskId, uint256 indexed entry, uint32 subscriptionId);
     /// @notice k nodes agree. An output that is no `int256` scores the least there is.
     event Scored(uint256 indexed taskId, uint256 indexed entry, int256 score);
@@ -97,27 +102,49 @@ contract Leaderboard is QuorumConsumer {
     /// @notice The test set was not revealed, or no entry has a score: the prize is the entrants', in equal parts.
     event Abandoned(uint256 indexed taskId, uint256 entries, uint256 share);
 
+    /// @notice What of the task cannot be: phases out of order or in the past, no test set, no fee, no window, no names.
     error InvalidTask(string what);
+    /// @notice No such task.
     error UnknownTask(uint256 taskId);
+    /// @notice No such entry; they count from 1.
     error UnknownEntry(uint256 entry);
+    /// @notice A task has a prize: send it with `create`.
     error NoPrize();
+    /// @notice The namespace is somebody else's.
     error NotSponsor(address sender, address sponsor);
+    /// @notice It is too early or too late; times in seconds since the epoch, both ends included.
     error OutsidePhase(uint256 time, uint256 from, uint256 to);
+    /// @notice The entry is somebody else's.
     error NotAuthor(address sender, address author);
+    /// @notice What is shown is not what was committed to.
     error WrongCommitment(bytes32 found, bytes32 expected);
+    /// @notice The entry is open.
     error AlreadyOpened(uint256 entry);
+    /// @notice A manifest's hash is never zero.
     error ZeroManifestHash();
+    /// @notice The registry takes no higher share.
     error TooMuchRoyalty(uint16 royaltyBps, uint16 maximum);
+    /// @notice The same model was submitted before, by this entry.
     error IsACopy(uint256 original);
+    /// @notice Exactly `needed` wei have to come with it.
     error WrongPayment(uint256 paid, uint256 needed);
+    /// @notice The test set is known.
     error AlreadyRevealed();
+    /// @notice The test set is not known.
     error NotRevealed();
+    /// @notice The entry takes no part: it was not opened, or is a copy.
     error NotOpened(uint256 entry);
+    /// @notice The entry has its score.
     error AlreadyScored(uint256 entry);
+    /// @notice The entry's last evaluation is not over: wait for its nodes, or let it expire.
     error EvaluationRuns(uint32 subscriptionId);
+    /// @notice The task goes on: not all that were opened have a score.
     error EvaluationsMissing(uint256 opened, uint256 scored);
+    /// @notice The task is over.
     error IsFinished();
+    /// @notice There is nothing to withdraw.
     error NothingOwed(address account);
+    /// @notice The account does not take ether.
     error TransferFailed(address to, uint256 amount);
 
     string private constant ALIAS = "champion";
@@ -126,6 +153,7 @@ contract Leaderboard is QuorumConsumer {
     /// @notice Gas of the callback that keeps a score.
     uint32 public constant CALLBACK_GAS = 250_000;
 
+    /// @notice Where winners are published.
     IModelRegistry public immutable MODEL_REGISTRY;
 
     Task[] private _tasks;
@@ -318,20 +346,23 @@ contract Leaderboard is QuorumConsumer {
 
     // --- Views
 
+    /// @notice What was asked for, and how it stands.
     function getTask(uint256 taskId) external view returns (Task memory, Standing memory) {
         return (_task(taskId), _standings[taskId]);
     }
 
+    /// @notice An entry, as far as it is known.
     /// @param entry Counted from 1.
     function getEntry(uint256 taskId, uint256 entry) external view returns (Entry memory) {
         return _entry(taskId, entry);
     }
 
-    function counts(uint256 taskId) external view returns (uint256 entries) {
+    /// @notice How many entries there are, copies and unopened ones among them.
+    function countEntries(uint256 taskId) external view returns (uint256) {
         return _entries[taskId].length;
     }
 
-    /// @notice In wei.
+    /// @notice What an account can withdraw, in wei.
     function owed(address account) external view returns (uint256) {
         return _owed[account];
     }
