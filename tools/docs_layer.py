@@ -66,7 +66,7 @@ CHARGES = {
     "embeddings": (*_MODEL, "text_byte"),
     "embeddings-recorded": ("llm_request", *_MODEL, "text_byte"),
     "rag": (*_MODEL, "text_byte", "search", "search_rows", "llm_request", "llm_prompt_byte", "llm_token"),
-    "proofs": ("proof", "proof_byte", "proof_instance", "publish"),
+    "proofs": ("proof", "proof_byte", "proof_instance", "circuit_column", "circuit_kilorow", "publish"),
 }
 """Beside what every call pays: for itself, its bytes, its storage and its blobs."""
 MEANINGS = {

@@ -67,6 +67,10 @@ class Prices:
     """One zero-knowledge proof, some 10 ms in all."""
     proof_byte: int = 100
     proof_instance: int = 600
+    circuit_column: int = 3_600
+    """For each column and lookup of a proof's circuit, to lay it out."""
+    circuit_kilorow: int = 8_000
+    """For each 1,024 of its rows times its selectors and the degree of its gates."""
 
     http_request: int = 100_000
     """One HTTP request, answered or not."""
