@@ -62,7 +62,7 @@ CHARGES = {
     "inference": (*_MODEL, "shape_operator", "feature_word", "publish"),
     "http": ("http_request", "http_byte"),
     "llm": ("llm_request", "llm_prompt_byte", "llm_token"),
-    "vectors": ("search", "search_rows", "kilomac", "training_row", "training_kilomac"),
+    "vectors": ("search", "search_rows", "kilomac", "training_row", "index_row", "training_kilomac"),
     "embeddings": (*_MODEL, "text_byte"),
     "embeddings-recorded": ("llm_request", *_MODEL, "text_byte"),
     "rag": (*_MODEL, "text_byte", "search", "search_rows", "llm_request", "llm_prompt_byte", "llm_token"),

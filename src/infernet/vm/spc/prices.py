@@ -53,10 +53,12 @@ class Prices:
 
     search: int = 5_000
     """Choosing the best of the rows, beside their scores."""
-    search_rows: int = 1
+    search_rows: int = 12
     """For each 4 rows that a search looks at."""
     training_row: int = 80
     """For each vector that an index is trained with, to read it."""
+    index_row: int = 40
+    """For each vector of a collection whose index is trained: the first search after it orders all of them anew."""
     training_kilomac: int = 3
     """For each 1,024 multiply-accumulates of an index's training: whole matrices, bound by arithmetic."""
 
