@@ -144,6 +144,15 @@ def test_a_full_pool_gives_up_what_pays_least(small_pool: Pool) -> None:
     assert {*small_pool.waiting} == {*waiting, better}
 
 
+def test_of_one_sender_the_last_is_given_up(small_pool: Pool) -> None:
+    waiting = [tx(ALICE, nonce, fee=2 * GWEI) for nonce in range(3)]
+    for transaction in waiting:
+        small_pool.add(transaction)
+    better = tx(BOB, 5)
+    small_pool.add(better)
+    assert {*small_pool.waiting} == {*waiting[:2], better}
+
+
 def test_what_waits_for_a_nonce_is_given_up_first_and_takes_nobodys_place(small_pool: Pool) -> None:
     gapped, waiting = tx(CAROL, 9, fee=100 * GWEI), [tx(ALICE, 0), tx(BOB, 5)]
     for transaction in (*waiting, gapped):

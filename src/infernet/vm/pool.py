@@ -76,7 +76,7 @@ class Pool:
         self._clock = clock
         self._since: dict[bytes, float] = {}
         self._slow_until: dict[bytes, float] = {}
-        self._least: list[tuple[tuple[bool, int], bytes]] = []
+        self._least: list[tuple[tuple[bool, int], int, bytes]] = []
         self._by_sender: dict[bytes, dict[int, Transaction]] = {}
         self._by_hash: dict[bytes, Transaction] = {}
         self._arrival: dict[bytes, int] = {}
@@ -248,13 +248,13 @@ class Pool:
     def _find_least(self) -> Transaction:
         """Among some that were worth least when they were last looked for: not all are compared each time."""
         while self._least:
-            rating, tx_hash = self._least[-1]
+            rating, _, tx_hash = self._least[-1]
             transaction = self._by_hash.get(tx_hash)
             if transaction is not None and self._rate(transaction) == rating:
                 return transaction
             self._least.pop()
         ready = {tx.hash for queue in self.pending.values() for tx in queue}
-        ratings = (((tx_hash in ready, tx.max_fee), tx_hash) for tx_hash, tx in self._by_hash.items())
+        ratings = (((tx_hash in ready, tx.max_fee), -tx.nonce, tx_hash) for tx_hash, tx in self._by_hash.items())
         self._least = heapq.nsmallest(_CANDIDATES, ratings)[::-1]
         return self._find_least()
 
