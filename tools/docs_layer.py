@@ -57,24 +57,16 @@ WORDS = {
     "proofs": "Checks EZKL's zero-knowledge proofs.",
     "scheduler": "Makes calls in later blocks.",
 }
+_MODEL = ("inference", "load", "load_operator", "load_kilobyte", "load_byte", "kilomac")
 CHARGES = {
-    "inference": ("inference", "kilomac", "feature_word", "publish", "load_byte"),
+    "inference": (*_MODEL, "shape_operator", "feature_word", "publish"),
     "http": ("http_request", "http_byte"),
     "llm": ("llm_request", "llm_prompt_byte", "llm_token"),
-    "vectors": ("search", "search_rows", "kilomac", "training_row", "training_kilomac"),
-    "embeddings": ("inference", "kilomac", "text_byte"),
-    "embeddings-recorded": ("llm_request", "inference", "kilomac", "text_byte"),
-    "rag": (
-        "inference",
-        "kilomac",
-        "text_byte",
-        "search",
-        "search_rows",
-        "llm_request",
-        "llm_prompt_byte",
-        "llm_token",
-    ),
-    "proofs": ("proof", "proof_byte", "proof_instance", "publish"),
+    "vectors": ("search", "search_rows", "kilomac", "training_row", "index_row", "training_kilomac"),
+    "embeddings": (*_MODEL, "text_byte"),
+    "embeddings-recorded": ("llm_request", *_MODEL, "text_byte"),
+    "rag": (*_MODEL, "text_byte", "search", "search_rows", "llm_request", "llm_prompt_byte", "llm_token"),
+    "proofs": ("proof", "proof_byte", "proof_instance", "circuit_column", "circuit_kilorow", "publish"),
 }
 """Beside what every call pays: for itself, its bytes, its storage and its blobs."""
 MEANINGS = {

@@ -18,7 +18,7 @@ from outside_layer import (
     build_chain,
     run_world,
 )
-from rpc_client import ALICE, BOB, CAROL, GWEI, raw
+from rpc_client import ALICE, BOB, CAROL, GWEI, Refused, raw
 
 from infernet.chain.artifacts import load_artifact
 from infernet.protocol.abi_codec import decode_abi
@@ -132,19 +132,17 @@ async def test_each_transaction_asks_for_itself_and_only_once(world: World) -> N
     assert world.gates.came == ["/a", "/a"]
 
 
-async def test_a_transaction_that_is_replaced_leaves_its_answer_behind(world: World) -> None:
-    old = await world.submit(nonce=0, to=CATCH, data=world.get("/a"))
+async def test_a_transaction_that_has_asked_is_not_replaced_but_for_its_fee(world: World) -> None:
+    await world.submit(nonce=0, to=PASS, data=world.get("/a"))
     await world.came("/a")
     fees = {"max_fee": 20 * GWEI, "max_priority_fee": 2 * GWEI}
-    new = await world.submit(nonce=0, to=PASS, data=world.get("/b"), **fees)
-    await world.came("/a", "/b")
+    with pytest.raises(Refused, match="replacement transaction underpriced"):
+        await world.submit(nonce=0, to=PASS, data=world.get("/b"), **fees)
+    new = await world.submit(nonce=0, to=PASS, data=world.get("/a"), **fees)
     world.gates.open("/a")
-    assert (await world.rpc.send(BOB, to=raw(CAROL), value=1))["blockNumber"] == "0x1"
-    world.gates.open("/b")
     assert (await world.receipt(new))["status"] == "0x1"
-    assert [read_body(record) for record in await world.records()] == [b"text of /b"]
-    assert not await world.is_mined(old)
-    assert await world.slot(CATCH) == 0
+    assert [read_body(record) for record in await world.records()] == [b"text of /a"]
+    assert world.gates.came == ["/a"]
 
 
 async def test_at_an_interval_it_is_taken_by_the_first_block_after_its_answer(world: World) -> None:

@@ -122,3 +122,95 @@ def test_there_is_an_end_to_it(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> N
         pool.add(tx(BOB, 6))
     with pytest.raises(TxRejected, match="nonce too high"):
         pool.add(tx(CAROL, 1_000))
+
+
+# --- A full pool
+
+
+@pytest.fixture
+def small_pool(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    monkeypatch.setattr(pool_module, "MAX_TRANSACTIONS", 3)
+    return pool
+
+
+def test_a_full_pool_gives_up_what_pays_least(small_pool: Pool) -> None:
+    cheap, waiting = tx(CAROL, 0, fee=3 * GWEI), [tx(ALICE, 0), tx(BOB, 5, fee=5 * GWEI)]
+    for transaction in (*waiting, cheap):
+        small_pool.add(transaction)
+    with pytest.raises(TxRejected, match="transaction underpriced"):
+        small_pool.add(tx(ALICE, 1, fee=3 * GWEI))
+    better = tx(ALICE, 1, fee=4 * GWEI)
+    small_pool.add(better)
+    assert {*small_pool.waiting} == {*waiting, better}
+
+
+def test_of_one_sender_the_last_is_given_up(small_pool: Pool) -> None:
+    waiting = [tx(ALICE, nonce, fee=2 * GWEI) for nonce in range(3)]
+    for transaction in waiting:
+        small_pool.add(transaction)
+    better = tx(BOB, 5)
+    small_pool.add(better)
+    assert {*small_pool.waiting} == {*waiting[:2], better}
+
+
+def test_what_waits_for_a_nonce_is_given_up_first_and_takes_nobodys_place(small_pool: Pool) -> None:
+    gapped, waiting = tx(CAROL, 9, fee=100 * GWEI), [tx(ALICE, 0), tx(BOB, 5)]
+    for transaction in (*waiting, gapped):
+        small_pool.add(transaction)
+    first = tx(ALICE, 1, fee=GWEI)
+    small_pool.add(first)
+    assert {*small_pool.waiting} == {*waiting, first}
+    with pytest.raises(TxRejected, match="txpool is full"):
+        small_pool.add(gapped)
+
+
+def test_what_is_no_longer_behind_a_gap_is_worth_its_fee(small_pool: Pool, nonces: dict[bytes, int]) -> None:
+    behind, cheap = tx(CAROL, 1, fee=50 * GWEI), tx(ALICE, 0, fee=2 * GWEI)
+    for transaction in (behind, cheap, tx(BOB, 5)):
+        small_pool.add(transaction)
+    with pytest.raises(TxRejected, match="txpool is full"):
+        small_pool.add(tx(ALICE, 9))
+    nonces[CAROL] = 1
+    small_pool.add(tx(ALICE, 1, fee=3 * GWEI))
+    assert [small_pool.get(transaction.hash) for transaction in (behind, cheap)] == [behind, None]
+
+
+def test_an_old_one_is_forgotten(nonces: dict[bytes, int]) -> None:
+    now, left = [0.0], []
+    pool = Pool(
+        nonces.__getitem__, lambda tx_hash, is_mined=False: left.append((tx_hash, is_mined)), clock=lambda: now[0]
+    )
+    old, young = tx(ALICE, 0), tx(BOB, 5)
+    pool.add(old)
+    now[0] = 60.0
+    pool.add(young)
+    now[0] = pool_module.LIFETIME_S
+    pool.forget_old()
+    assert len(pool) == 2
+    now[0] += 1
+    pool.forget_old()
+    assert (pool.waiting, left) == ((young,), [(old.hash, False)])
+
+
+def test_what_waits_of_a_sender_is_added_up(pool: Pool) -> None:
+    for nonce in range(3):
+        pool.add(tx(ALICE, nonce))
+    assert pool.compute_cost(ALICE, 3) == 3 * 21_000 * 10 * GWEI
+    assert pool.compute_cost(ALICE, 1) == 2 * 21_000 * 10 * GWEI
+    assert pool.compute_cost(BOB, 0) == 0
+
+
+def test_a_slow_sender_goes_last_for_some_minutes(nonces: dict[bytes, int]) -> None:
+    now = [0.0]
+    pool = Pool(nonces.__getitem__, clock=lambda: now[0])
+    for transaction in (tx(ALICE, 0, tip=9 * GWEI), tx(ALICE, 1), tx(BOB, 5)):
+        pool.add(transaction)
+    chosen = []
+    for transaction in pool.select(GWEI, ()):
+        chosen.append((transaction.sender, transaction.nonce))
+        if len(chosen) == 1:
+            pool.note_slow(ALICE)
+    assert chosen == [(ALICE, 0), (BOB, 5), (ALICE, 0), (ALICE, 1)]
+    assert [transaction.sender for transaction in pool.select(GWEI, ())] == [BOB, ALICE, ALICE]
+    now[0] = pool_module.SLOW_S
+    assert [transaction.sender for transaction in pool.select(GWEI, ())] == [ALICE, ALICE, BOB]

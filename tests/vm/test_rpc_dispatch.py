@@ -150,4 +150,7 @@ async def test_a_batch_has_a_limit() -> None:
 
 async def test_answers_of_a_batch_have_a_limit_together() -> None:
     answers = await ask([request("long")] * 300, max_response_bytes=1000)
-    assert [len(answers), answers[0]["result"][:1], answers[-1]["error"]["code"]] == [300, "x", -32003]
+    answered = ["result" in answer for answer in answers]
+    assert answered == [True] * sum(answered) + [False] * (300 - sum(answered))
+    assert 2 <= sum(answered) <= 10  # what is begun before it is known to be too much
+    assert answers[-1]["error"]["code"] == -32003

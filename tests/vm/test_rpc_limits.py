@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rpc_client import FOREVER, NOBODY, RpcClient, connect
 
-from infernet.vm.rpc import Limits, tracers
+from infernet.vm.rpc import Limits, connection, tracers
 from infernet.vm.rpc.asking import Asked
 from infernet.vm.rpc.connection import Connection
 from infernet.vm.rpc.dispatch import Dispatcher
@@ -123,20 +123,24 @@ class StuckSocket:
 
     async def close(self, code: int) -> None:
         self.closed = code
+        await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize(("size", "limits"), [(1, {"max_unsent": 10}), (100, {"max_unsent_bytes": 1_000})])
-async def test_a_client_that_does_not_read_is_let_go(size: int, limits: dict[str, int]) -> None:
-    """One notification is on its way, ten more may wait."""
+async def test_a_client_that_does_not_read_is_let_go(
+    size: int, limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One notification is on its way, ten more may wait. The farewell is not read either."""
+    monkeypatch.setattr(connection, "CLOSE_S", 0.01)
 
     async def run(*_: object) -> object:
         raise AssertionError
 
     socket: Any = StuckSocket()
     node: Any = object()
-    connection = Connection(socket, Dispatcher({}, run), node, **limits)
-    serving = asyncio.create_task(connection.serve())
-    push = connection.client.push
+    stuck = Connection(socket, Dispatcher({}, run), node, **limits)
+    serving = asyncio.create_task(stuck.serve())
+    push = stuck.client.push
     assert push is not None
     for _ in range(11):
         await asyncio.to_thread(push, Notification("0x1", "1" * size))

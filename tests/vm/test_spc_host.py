@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from sqlite3 import OperationalError
 
 import pytest
 from eth_abi.abi import encode
@@ -26,6 +27,7 @@ from evm import (
 )
 from structlog.testing import capture_logs
 
+from infernet.errors import NodeMisconfigured
 from infernet.types import Address
 from infernet.vm.block import Outcome
 from infernet.vm.block_encoding import compute_records_hash
@@ -160,6 +162,20 @@ def test_a_precompile_that_breaks_reverts_and_the_chain_goes_on(chain: Chain) ->
     error = "RuntimeError('a mistake in the precompile')"
     assert line == {"event": "spc.failed", "log_level": "error", "name": "cell", "error": error}
     assert send(chain, CELL, STORE + WORD).succeeded
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), OSError(28, "No space left on device"), OperationalError("disk I/O")])
+def test_what_a_machine_lacks_is_no_answer_of_the_chain(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(self: object, call: SpcCall) -> bytes:
+        raise fault
+
+    monkeypatch.setattr(Cell, "run", fail)
+    monkeypatch.setattr(Oracle, "run", fail)
+    with pytest.raises(NodeMisconfigured, match="cell lacked memory or disk here"):
+        ask(chain, CELL, LOAD)
+    assert b": internal error" in ask(chain, ORACLE, b"").return_data  # it is recorded: others take it from the block
 
 
 def test_it_takes_no_value(chain: Chain) -> None:

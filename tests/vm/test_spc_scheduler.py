@@ -40,8 +40,12 @@ def target(chain: Chain) -> bytes:
 def schedule(
     chain: Chain, target: bytes, when: int, *, clock: int = AT_BLOCK, every: int = 0, value: int = QUOTE
 ) -> None:
-    order = (to_address(target), CALL_GAS, MAX_FEE, clock, when, every)
-    assert send(chain, ADDRESS, ABI.encode_call("schedule", [order, b""]), value=value).succeeded
+    assert order(chain, target, (CALL_GAS, MAX_FEE, clock, when, every), value)
+
+
+def order(chain: Chain, target: bytes, terms: tuple[int, ...], value: int) -> bool:
+    """Whether it was taken."""
+    return send(chain, ADDRESS, ABI.encode_call("schedule", [(to_address(target), *terms), b""]), value=value).succeeded
 
 
 def count(chain: Chain, target: bytes) -> int:
@@ -134,3 +138,24 @@ def test_burning_calls_leave_room_for_others_and_are_all_made(chain: Chain) -> N
     assert len(blocks) == 3  # two of them fit into one transaction
     assert sum(receipt.gas_used for receipt in blocks) > 5 * 8_000_000
     assert max(receipt.gas_used for receipt in blocks) <= 2**24
+
+
+def test_calls_that_pay_no_base_fee_fill_no_block(chain: Chain, target: bytes) -> None:
+    assert not order(chain, target, (0, 0, AT_BLOCK, chain.head.number + 3, 1), 0)
+    assert not order(chain, target, (0, chain.next_base_fee - 1, AT_BLOCK, chain.head.number + 3, 1), 10**18)
+    for _ in range(4):
+        chain.mine()
+    assert chain.head.transactions == ()
+
+
+def test_recurring_calls_cost_their_producer_nothing(chain: Chain) -> None:
+    first = chain.head.number + 11
+    for _ in range(10):
+        assert order(chain, BOB, (0, 2 * GWEI, AT_BLOCK, first, 1), 10**16)
+    assert chain.head.number == first - 1
+    has = chain.state(chain.head.number).balance(chain.coinbase) + balance(chain, chain.coinbase)
+    for _ in range(3):
+        chain.mine()
+        assert chain.receipts(chain.head)[0].gas_used > 200_000
+        before, has = has, chain.state(chain.head.number).balance(chain.coinbase) + balance(chain, chain.coinbase)
+        assert has >= before

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from evm import ALICE, BOB, GWEI, ask, call, send, sign
+from evm import ALICE, BOB, CAROL, GWEI, ask, call, send, sign
 
 from infernet.types import Address
 from infernet.vm import waiting
@@ -18,7 +18,7 @@ from infernet.vm.chain import EXECUTION_LIMIT_S, Chain
 from infernet.vm.engine import Executed
 from infernet.vm.genesis import Genesis, build_dev_accounts
 from infernet.vm.osaka.engine import OsakaBlock
-from infernet.vm.request import AccountOverride
+from infernet.vm.request import AccountOverride, TxRejected
 from infernet.vm.spc.addresses import LLM, VECTOR_DATABASE
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.outside import AnswerNeeded, Question, Remembered, ask_here
@@ -230,10 +230,79 @@ def test_what_leaves_the_pool_is_asked_no_more(chain: Chain, desk: Desk) -> None
     assert desk.asked[0][1].cancelled()
     chain.submit(sign(chain, ORACLE, b"what").raw)
     assert len(desk.asked) == 2
-    chain.submit(sign(chain, ORACLE, b"another", max_fee=20 * GWEI, tip=2 * GWEI, nonce=0).raw)
-    assert desk.asked[1][1].cancelled()
     chain.pool.restore([])
-    assert desk.asked[2][1].cancelled()
+    assert desk.asked[1][1].cancelled()
+
+
+def test_what_has_asked_is_mined_before_its_nonce_is_used_for_something_else(chain: Chain, desk: Desk) -> None:
+    tx_hash = chain.submit(sign(chain, ORACLE, b"what").raw)
+    for other in ({"data": b"another"}, {"data": b"what", "value": 1}, {"data": b"what", "gas": 900_000}):
+        with pytest.raises(TxRejected, match="replacement transaction underpriced"):
+            chain.submit(sign(chain, ORACLE, max_fee=20 * GWEI, tip=2 * GWEI, nonce=0, **other).raw)
+    assert len(desk.asked) == 1
+    desk.answer()
+    chain.mine_ready()
+    assert chain.receipt(tx_hash) is not None
+
+
+def test_who_pays_more_for_the_same_call_keeps_its_answers(chain: Chain, desk: Desk) -> None:
+    chain.submit(sign(chain, ORACLE, b"what").raw)
+    dearer = chain.submit(sign(chain, ORACLE, b"what", max_fee=20 * GWEI, tip=2 * GWEI, nonce=0).raw)
+    desk.answer()
+    chain.mine_ready()
+    assert chain.receipt(dearer) is not None
+    assert len(desk.asked) == 1
+
+
+def leave_unpaid(chain: Chain, desk: Desk, sender: bytes = ALICE) -> bool:
+    """Ask, and be gone before it is paid for; whether anything was asked."""
+    before = len(desk.asked)
+    tx_hash = chain.submit(sign(chain, ORACLE, b"what", sender=sender).raw)
+    for _, answer in desk.asked[before:]:
+        answer.set_running_or_notify_cancel()
+    chain.pool.drop(tx_hash)
+    return len(desk.asked) > before
+
+
+def test_who_leaves_many_answers_unpaid_asks_no_more_for_some_minutes(
+    chain: Chain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(waiting, "monotonic", lambda: now[0])
+    monkeypatch.setattr(waiting, "MAX_UNPAID", 3)
+    assert [leave_unpaid(chain, desk) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert leave_unpaid(chain, desk, sender=BOB)
+    later = chain.submit(sign(chain, ORACLE, b"what").raw)
+    assert send(chain, CAROL, sender=BOB).succeeded
+    assert chain.receipt(later) is None
+    now[0] += waiting.UNPAID_S + 1
+    chain.mine_ready()
+    desk.answer()
+    chain.mine_ready()
+    assert chain.receipt(later) is not None
+
+
+def test_what_was_asked_and_paid_for_is_not_counted(chain: Chain, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MAX_UNPAID", 1)
+    for _ in range(3):
+        tx_hash = chain.submit(sign(chain, ORACLE, b"what").raw)
+        desk.answer()
+        chain.mine_ready()
+        assert chain.receipt(tx_hash) is not None
+    assert len(desk.asked) == 3
+
+
+def test_what_the_mined_execution_asked_no_more_is_unpaid(
+    chain: Chain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_UNPAID", 14)
+    chain.submit(sign(chain, ORACLE, TIME).raw)  # another question in each block
+    for _ in range(16):
+        desk.answer()
+        chain.mine_ready()
+    assert chain.head.number == 1
+    chain.submit(sign(chain, ORACLE, b"what").raw)
+    assert len(desk.asked) == 16
 
 
 def test_a_snapshot_that_is_reverted_to_brings_back_what_waited(chain: Chain, desk: Desk) -> None:

@@ -10,6 +10,8 @@ pragma solidity ^0.8.24;
 /// - A circuit is known by the hash of its three files, so that a contract which pins it pins all of them. Whoever knows
 ///   the secret that its reference string was made with can forge proofs.
 /// - What cannot be read proves nothing: `verify` answers false, it does not revert.
+/// - A circuit has 2^6 to 2^18 rows, and lookups of at most 12 columns each. A proof pays for what its circuit's rows and
+///   columns take to lay out; one that would take over half a second, or half a gigabyte, cannot be registered.
 /// - A proof of one answer has many forms: never tell answers apart by their proofs.
 interface IProofVerifier {
     /// @notice Registers a circuit whose files were put with `ITensorInference.putBlob`.

@@ -37,8 +37,10 @@ struct Order {
 /// - A call that reverts, burns all of its gas, or returns a megabyte pays as any other, and disturbs no other.
 /// - The caller that the target sees is the Scheduler, whoever scheduled the call: a target that cares asks `running`
 ///   for the owner, as `Scheduled` does.
+/// - A call that is made costs its runner nothing: `maxFeePerGas` is then the base fee or more. It has to be that when the
+///   call is scheduled, too, and is never zero.
 /// - Where the base fee is above `maxFeePerGas` when its turn comes, the call is missed: it is not made, and what is
-///   locked returns, less its handling. A recurring one goes on with its next turn.
+///   locked returns, less its handling. A recurring one ends with it.
 interface IScheduler is IPurse {
     /// @notice `owner` has scheduled a call.
     event CallScheduled(uint64 indexed id, address indexed owner, Order order, bytes data);
@@ -49,7 +51,8 @@ interface IScheduler is IPurse {
     /// @param paidWei What its owner paid.
     event CallExecuted(uint64 indexed id, address indexed owner, bool ok, bytes reason, uint256 paidWei);
 
-    /// @notice A call was not made: the block's base fee was too high, or its gas no longer fits into a block.
+    /// @notice A call was not made: the block's base fee was too high, or its gas no longer fits into a block. It is over,
+    /// a recurring one too.
     event CallMissed(uint64 indexed id, address indexed owner, uint256 baseFee, uint256 paidWei);
 
     /// @notice A recurring call ends: its owner's balance does not cover the next turn.
@@ -76,6 +79,9 @@ interface IScheduler is IPurse {
     /// @notice More calldata than a scheduled call may have.
     error DataTooLong(uint256 length, uint256 maximum);
 
+    /// @notice `maxFeePerGas` is below `minFeePerGas()`.
+    error FeeTooLow(uint256 maxFeePerGas, uint256 minimum);
+
     /// @notice A scheduled call tried to run the others.
     error Reentered();
 
@@ -99,6 +105,9 @@ interface IScheduler is IPurse {
 
     /// @notice The most gas that a call may have in this block: 8,000,000, or a quarter of the block's where that is less.
     function maxGasLimit() external view returns (uint256);
+
+    /// @notice The least `maxFeePerGas` to schedule a call with in this block: its base fee, or 1 wei where that is zero.
+    function minFeePerGas() external view returns (uint256);
 
     /// @notice Gas beyond the call's own that is locked for its handling.
     function OVERHEAD_GAS() external view returns (uint256);

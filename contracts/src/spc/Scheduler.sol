@@ -49,6 +49,7 @@ contract Scheduler is Purse, IScheduler {
         if (order.gasLimit > maxGasLimit()) revert GasLimitTooHigh(order.gasLimit, maxGasLimit());
         if (order.when <= _present(order.clock)) revert NotInTheFuture(order.when, _present(order.clock));
         if (data.length > MAX_DATA_BYTES) revert DataTooLong(data.length, MAX_DATA_BYTES);
+        if (order.maxFeePerGas < minFeePerGas()) revert FeeTooLow(order.maxFeePerGas, minFeePerGas());
 
         // Check and effect
         _credit(msg.sender, msg.value);
@@ -124,6 +125,11 @@ contract Scheduler is Purse, IScheduler {
     }
 
     /// @inheritdoc IScheduler
+    function minFeePerGas() public view returns (uint256) {
+        return block.basefee == 0 ? 1 : block.basefee;
+    }
+
+    /// @inheritdoc IScheduler
     function quoteSchedule(uint32 gasLimit, uint96 maxFeePerGas) public pure returns (uint256) {
         return (gasLimit + OVERHEAD_GAS) * maxFeePerGas;
     }
@@ -135,16 +141,17 @@ contract Scheduler is Purse, IScheduler {
         uint256 gasAtStart = gasleft() + extraGas;
         Order memory order = entry.order;
 
-        // Effect: a call that is made once is over before it begins.
+        // Effect: a call that has no next turn is over before it begins.
+        bool missed = order.maxFeePerGas < block.basefee || order.gasLimit > maxGasLimit();
+        bool isLast = missed || order.every == 0;
         _queues[order.clock].remove(_key(order.when, id));
-        if (order.every == 0) delete _entries[id];
+        if (isLast) delete _entries[id];
 
         // Interaction
-        bool missed = order.maxFeePerGas < block.basefee || order.gasLimit > maxGasLimit();
         (bool ok, bytes memory reason) = missed ? (false, bytes("")) : _call(id, entry);
 
         // Effect
-        uint256 used = gasAtStart - gasleft() + SETTLING_GAS + (order.every == 0 ? 0 : QUEUEING_GAS);
+        uint256 used = gasAtStart - gasleft() + SETTLING_GAS + (isLast ? 0 : QUEUEING_GAS);
         uint256 most = order.gasLimit + OVERHEAD_GAS;
         paid = (used < most ? used : most) * _price(order.maxFeePerGas);
 

@@ -12,6 +12,7 @@ contract SchedulerTest is SchedulerBase {
 
     function testFuzz_LocksWhatTheCallMayCost(uint32 gasLimit, uint96 maxFee, uint96 extra) public {
         gasLimit = uint32(gasLimit % (SCHEDULER.maxGasLimit() + 1));
+        if (maxFee < block.basefee) maxFee += uint96(block.basefee);
         uint256 quote = SCHEDULER.quoteSchedule(gasLimit, maxFee);
         vm.assertEq(quote, (uint256(gasLimit) + 500_000) * maxFee);
         vm.deal(address(this), quote + extra);
@@ -68,6 +69,19 @@ contract SchedulerTest is SchedulerBase {
     function test_RevertWhen_TheDataAreTooLong() public {
         vm.expectRevert(abi.encodeWithSelector(IScheduler.DataTooLong.selector, 24_576, 24_575));
         SCHEDULER.schedule(_once(101), new bytes(24_576));
+    }
+
+    function testFuzz_RevertWhen_ItDoesNotPayTodaysBaseFee(uint64 baseFee, uint96 maxFee) public {
+        vm.fee(baseFee);
+        uint256 least = baseFee == 0 ? 1 : baseFee;
+        vm.assertEq(SCHEDULER.minFeePerGas(), least);
+        Order memory order = _once(101);
+        order.maxFeePerGas = uint96(maxFee % least);
+        vm.expectRevert(abi.encodeWithSelector(IScheduler.FeeTooLow.selector, order.maxFeePerGas, least));
+        sleeper.schedule(order, 1);
+
+        order.maxFeePerGas = uint96(least);
+        vm.assertEq(_schedule(order, 1), 1);
     }
 
     // --- Running
@@ -356,6 +370,43 @@ contract SchedulerTest is SchedulerBase {
         uint256 quote = SCHEDULER.quoteSchedule(CALL_GAS, MAX_FEE);
         vm.assertGt(SCHEDULER.balanceOf(address(sleeper)), quote * 8 / 10);
         vm.assertEq(SCHEDULER.balanceOf(address(sleeper)) + SCHEDULER.balanceOf(RUNNER), quote);
+    }
+
+    function test_AMissedRecurringCallEnds() public {
+        Order memory order = _once(101);
+        order.every = 1;
+        uint64 id = _schedule(order, 1);
+        vm.fee(MAX_FEE + 1);
+        vm.recordLogs();
+        vm.assertEq(_runAt(101), 1);
+        vm.assertEq(vm.getRecordedLogs()[0].topics[0], IScheduler.CallMissed.selector);
+        vm.assertEq(_ownerOf(id), address(0));
+
+        uint256 quote = SCHEDULER.quoteSchedule(CALL_GAS, MAX_FEE);
+        vm.assertEq(SCHEDULER.balanceOf(address(sleeper)) + SCHEDULER.balanceOf(RUNNER), quote);
+        vm.fee(1 gwei);
+        vm.assertEq(_runAt(102), 0);
+        vm.assertEq(sleeper.count(), 0);
+    }
+
+    function testFuzz_CallsThatDoNothingPayForTheirHandling(uint8 calls, uint96 extraFee) public {
+        uint256 count = 1 + calls % 60;
+        Order memory order = _once(101);
+        (order.target, order.gasLimit, order.every) = (address(0x1111), 0, 1);
+        order.maxFeePerGas = uint96(block.basefee + extraFee % 10 gwei);
+        for (uint256 i = 0; i < count; ++i) {
+            _schedule(order, i);
+        }
+        for (uint256 number = 101; number < 104; ++number) {
+            vm.roll(number);
+            vm.cool(address(SCHEDULER));
+            uint256 earned = SCHEDULER.balanceOf(RUNNER);
+            uint256 before = gasleft();
+            if (_run() == 0) break;
+            uint256 spent = before - gasleft() + 21_000;
+            vm.assertGe(SCHEDULER.balanceOf(RUNNER) - earned, spent * block.basefee);
+        }
+        vm.assertLt(SCHEDULER.balanceOf(address(sleeper)), count * 500_000 * uint256(order.maxFeePerGas));
     }
 
     function test_ACancelledCallReturnsItsLock() public {

@@ -30,7 +30,7 @@ contract SchedulerHandler {
         Order memory order;
         order.target = address(_sleepers[who % 2]);
         order.gasLimit = gasLimit % 400_000;
-        order.maxFeePerGas = maxFee % 100 gwei;
+        order.maxFeePerGas = uint96(SCHEDULER.minFeePerGas() + maxFee % 100 gwei);
         order.clock = byTime ? Clock.Time : Clock.Block;
         order.when = uint40((byTime ? _time : _number) + 1 + delay % 20);
         order.every = every % 4;
@@ -72,6 +72,7 @@ contract SchedulerHandler {
 
 /// @dev 1. What the Scheduler holds is the sum of all balances and locks, to the wei.
 /// 2. What is due is made: with gas enough, nothing stays due.
+/// 3. Every call to come has a lock.
 contract SchedulerInvariants is SchedulerBase {
     SchedulerHandler private handler;
 
@@ -95,6 +96,13 @@ contract SchedulerInvariants is SchedulerBase {
             if (owner != address(0)) sum += SCHEDULER.quoteSchedule(order.gasLimit, order.maxFeePerGas);
         }
         vm.assertEq(sum, address(SCHEDULER).balance);
+    }
+
+    function invariant_EveryCallToComeHasALock() public view {
+        for (uint64 id = 1; id <= handler.lastId(); ++id) {
+            (address owner, Order memory order,) = SCHEDULER.getCall(id);
+            if (owner != address(0)) vm.assertGt(SCHEDULER.quoteSchedule(order.gasLimit, order.maxFeePerGas), 0);
+        }
     }
 
     function afterInvariant() public {

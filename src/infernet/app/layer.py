@@ -17,6 +17,7 @@ from infernet.errors import NodeMisconfigured
 from infernet.layer_settings import LayerSettings, TrainingEntry
 from infernet.types import Address
 from infernet.vm.chain import Chain
+from infernet.vm.earnings import Earnings
 from infernet.vm.engine_thread import EngineThread
 from infernet.vm.genesis import (
     DEV_PRODUCER,
@@ -112,6 +113,8 @@ async def run_layer(
             Chain, layer.genesis, layer.spcs, path, producer_key=layer.producer_key, run_recorded=not is_public
         )
         stack.push_async_callback(engine.run, chain.close)
+        if layer.producer_key is not None:
+            stack.callback((await engine.run(Earnings, chain)).close)
         if is_dev and chain.head.number == 0:
             await engine.run(chain.mine)  # the first block is as old as its file says: the head's time is today's
         accounts = DEV_ACCOUNTS if is_dev else ()

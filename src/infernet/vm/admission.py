@@ -26,8 +26,19 @@ def read_transaction(raw: bytes, chain_id: int) -> Transaction:
         raise TxRejected("tx.invalid", str(error)) from None
 
 
-def check_transaction(tx: Transaction, state: State, block_gas_limit: int, min_tip: int = 0) -> None:
+def compute_least_fee(base_fee: int) -> int:
+    """Wei per gas below which a transaction would wait long for its block: of the next one's base fee a tenth."""
+    return -(-base_fee // 10)
+
+
+def check_transaction(
+    tx: Transaction, state: State, block_gas_limit: int, least_fee: int = 0, queued_cost: int = 0
+) -> None:
     """What can be said of it in this state, whatever comes before it.
+
+    Args:
+        least_fee: wei per gas.
+        queued_cost: wei that others of its sender, which wait already, may take.
 
     Raises:
         TxRejected: it could never be mined, or pays too little to be.
@@ -35,10 +46,9 @@ def check_transaction(tx: Transaction, state: State, block_gas_limit: int, min_t
     _check_shape(tx, block_gas_limit)
     if tx.max_priority_fee > tx.max_fee:
         raise TxRejected("tx.tip_above_fee", "max priority fee per gas higher than max fee per gas")
-    if tx.max_priority_fee < min_tip:
-        raise TxRejected(
-            "tx.underpriced", f"transaction underpriced: gas tip cap {tx.max_priority_fee}, minimum {min_tip}"
-        )
+    if tx.max_fee < least_fee:
+        message = f"transaction underpriced: gas fee cap {tx.max_fee}, minimum needed {least_fee}"
+        raise TxRejected("tx.underpriced", message)
     nonce = state.nonce(tx.sender)
     if tx.nonce < nonce:
         raise TxRejected("tx.nonce_too_low", f"nonce too low: next nonce {nonce}, tx nonce {tx.nonce}")
@@ -46,8 +56,10 @@ def check_transaction(tx: Transaction, state: State, block_gas_limit: int, min_t
     if code and tx.is_signed and not (len(code) == _DELEGATION_BYTES and code.startswith(_DELEGATION_MARKER)):
         raise TxRejected("tx.sender_not_eoa", f"sender not an eoa: address 0x{tx.sender.hex()}")
     balance, cost = state.balance(tx.sender), tx.gas * tx.max_fee + tx.value
-    if balance < cost:
-        detail = f"balance {balance}, tx cost {cost}, overshot {cost - balance}"
+    if balance < cost + queued_cost:
+        queued = f"queued cost {queued_cost}, " if queued_cost else ""
+        overshot = cost + queued_cost - balance
+        detail = f"balance {balance}, {queued}tx cost {cost}, overshot {overshot}"
         raise TxRejected("tx.insufficient_funds", f"insufficient funds for gas * price + value: {detail}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from infernet.errors import InvalidInput
-from infernet.vm.admission import check_transaction, read_transaction
+from infernet.vm.admission import check_transaction, compute_least_fee, read_transaction
 from infernet.vm.block import Block
 from infernet.vm.calls import Calls
 from infernet.vm.chain_store import ChainStore
@@ -101,7 +101,7 @@ class Chain(ChainView):
         calls = Calls(engine, self._executor, ledger, self.chain_id, run_recorded=run_recorded, limit_s=limit_s)
         super().__init__(ledger, calls, self._read_pending)
         self.waiting = Waiting()
-        self.pool = Pool(self._read_nonce, self.waiting.forget)
+        self.pool = Pool(self._read_nonce, self.waiting.forget, self.waiting.replace)
         self._pending = Pending(self._executor, self.pool)
         self._listeners = Listeners()
         self._clock = clock
@@ -228,6 +228,7 @@ class Chain(ChainView):
             self.pool.drop(transaction.hash)
         self.outbox.note_block(proposal.block, proposal.refused)
         self.pool.forget_used({transaction.sender for transaction in proposal.block.transactions})
+        self.pool.forget_old()
         self.dev.note_block()
         self._listeners.tell(NewHead(proposal.block, receipts))
 
@@ -284,8 +285,16 @@ class Chain(ChainView):
     def _admit(self, transaction: Transaction) -> bytes:
         if self.producer_key is None:
             raise TxRejected("tx.no_producer", "this node makes no blocks: send transactions to the chain's producer")
-        check_transaction(transaction, self.ledger.head_state, self.head.header.gas_limit)
         base_fee = self.next_base_fee
+        queued_cost = self.pool.compute_cost(transaction.sender, transaction.nonce)
+        least_fee = 0 if self.dev.automine else compute_least_fee(base_fee)
+        check_transaction(
+            transaction,
+            self.ledger.head_state,
+            self.head.header.gas_limit,
+            least_fee=least_fee,
+            queued_cost=queued_cost,
+        )
         if self.dev.automine and transaction.max_fee < base_fee:
             message = (
                 f"max fee per gas less than block base fee: maxFeePerGas: {transaction.max_fee}, baseFee: {base_fee}"

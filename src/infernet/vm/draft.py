@@ -8,7 +8,7 @@ from time import perf_counter
 import structlog
 
 from infernet.errors import InfernetError
-from infernet.vm.engine import BlockEnv, Executed, OpenBlock, State, TransactionRefused
+from infernet.vm.engine import BlockEnv, Executed, OpenBlock, State, TransactionRefused, TransactionTooSlow
 from infernet.vm.fault import describe_fault
 from infernet.vm.next_block import Parent
 from infernet.vm.pool import Chosen, Pool
@@ -19,6 +19,10 @@ from infernet.vm.waiting import Waiting
 
 log = structlog.get_logger()
 _LEAST_GAS = 21_000
+_FIRST_SHARE = 1 / 8
+"""Of the time for a block: what a transaction may take before others. After all others it may take all that is left."""
+_FAIR_SHARE = 1 / 2
+"""What was given so much of that time, and was not done, is refused."""
 
 
 class Draft:
@@ -59,7 +63,11 @@ class Draft:
             if transaction.gas > self.env.gas_limit - self.block.gas_used:
                 return
             self._open_outside()
-            done = _try(self.block, transaction, limit_s)
+            try:
+                done = _try(self.block, transaction, limit_s)
+            except TransactionTooSlow as error:
+                self._refuse_slow(transaction, error)
+                return
             if done is None:
                 self.refused.append(transaction)
                 return
@@ -68,6 +76,9 @@ class Draft:
     def fill(self, pool: Pool | Chosen, budget_s: float, limit_s: float) -> bool:
         """Take in as much as fits. What waits for the outside is left out, and what its sender sent after it.
 
+        A transaction that takes long is broken off, and begun anew after all others: what is refused for its time pays
+        nothing, so it must not cost them theirs.
+
         Args:
             budget_s: after so many seconds no more is taken.
             limit_s: a transaction that takes longer, in all its executions together, is left out.
@@ -75,16 +86,30 @@ class Draft:
         Returns:
             False where the pool has another order by now than what stands here: begin anew.
         """
-        deadline = perf_counter() + budget_s
+        whole_s = min(budget_s, limit_s)
+        ends_at = perf_counter() + budget_s
         skipped: set[bytes] = set()
         place = 0
-        for place, transaction in enumerate(pool.select(self.env.base_fee, skipped), 1):
-            if place > len(self._seen):
+        for transaction in pool.select(self.env.base_fee, skipped):
+            if place == len(self._seen):
                 room = self.env.gas_limit - self.block.gas_used
-                if room < _LEAST_GAS or perf_counter() > deadline:
+                left_s = min(limit_s, ends_at - perf_counter())
+                if room < _LEAST_GAS or left_s <= 0:
                     return True
-                self._seen.append((transaction, transaction.gas <= room and self._take(transaction, limit_s)))
-            seen, is_taken = self._seen[place - 1]
+                is_slow = pool.is_slow(transaction.sender)
+                try:
+                    allowed_s = left_s if is_slow else min(left_s, whole_s * _FIRST_SHARE)
+                    is_taken = transaction.gas <= room and self._take(transaction, allowed_s)
+                except TransactionTooSlow as error:
+                    if left_s < whole_s * (_FAIR_SHARE if is_slow else _FIRST_SHARE):
+                        return True
+                    if not is_slow:
+                        pool.note_slow(transaction.sender)
+                        continue
+                    is_taken = self._refuse_slow(transaction, error)
+                self._seen.append((transaction, is_taken))
+            seen, is_taken = self._seen[place]
+            place += 1
             if seen.hash != transaction.hash:
                 return False
             if not is_taken:
@@ -95,7 +120,11 @@ class Draft:
         self.host.outside = Remembered() if self._waiting is None else self._waiting.open_duty()
 
     def _take(self, transaction: Transaction, limit_s: float) -> bool:
-        outside = Remembered() if self._waiting is None else self._waiting.open(transaction.hash)
+        """
+        Raises:
+            TransactionTooSlow: it is to be tried again, or refused.
+        """
+        outside = Remembered() if self._waiting is None else self._waiting.open(transaction)
         if outside is None:
             return False
         self.host.outside = outside
@@ -111,16 +140,29 @@ class Draft:
         self._state = None
         return True
 
+    def _refuse_slow(self, transaction: Transaction, error: TransactionTooSlow) -> bool:
+        _log_refusal(transaction, error)
+        self.refused.append(transaction)
+        return False
+
 
 def _try(block: OpenBlock, transaction: Transaction, limit_s: float) -> Executed | None:
-    """None where it is not possible, takes too long, or breaks the engine: others must go on."""
+    """None where it is not possible, or breaks the engine: others must go on.
+
+    Raises:
+        TransactionTooSlow: the caller knows what comes of it.
+    """
     try:
         return block.execute(transaction, limit_s=limit_s)
-    except TransactionRefused as error:
-        log.info("transaction.refused", tx="0x" + transaction.hash.hex(), reason=str(error))
-        return None
-    except InfernetError:
+    except (TransactionTooSlow, InfernetError):
         raise
+    except TransactionRefused as error:
+        _log_refusal(transaction, error)
+        return None
     except Exception as error:  # noqa: BLE001
         log.error("transaction.broke_the_engine", tx="0x" + transaction.hash.hex(), **describe_fault(error))
         return None
+
+
+def _log_refusal(transaction: Transaction, error: TransactionRefused) -> None:
+    log.info("transaction.refused", tx="0x" + transaction.hash.hex(), reason=str(error))

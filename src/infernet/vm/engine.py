@@ -16,6 +16,10 @@ class TransactionRefused(Exception):
     """This transaction cannot stand here in this block; nothing has happened."""
 
 
+class TransactionTooSlow(TransactionRefused):
+    """It takes longer than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlockEnv:
     """What code can learn of the block that it runs in.
@@ -119,7 +123,8 @@ class OpenBlock(Protocol):
             limit_s: how long it may take, waiting for the outside apart; None for a block of another producer.
 
         Raises:
-            TransactionRefused: it cannot stand here, or takes too long.
+            TransactionRefused: it cannot stand here.
+            TransactionTooSlow: it takes too long.
             AnswerNeeded: it waits for the outside. Nothing of it remains; `spent_s` says what of `limit_s` it took.
         """
         ...

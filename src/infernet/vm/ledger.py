@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 from infernet.errors import NodeMisconfigured
 from infernet.vm.block import Block, LogEntry, MinedTransaction, Receipt
@@ -14,10 +14,12 @@ from infernet.vm.executor import Proposal
 from infernet.vm.genesis import Genesis, build_beginning
 from infernet.vm.next_block import Parent
 from infernet.vm.receipts import build_receipts
+from infernet.vm.recent import Recent
 from infernet.vm.request import StateUnavailable
 from infernet.vm.spc.call import Spc
 
-_CACHED_BLOCKS = 512
+_CACHED_BYTES = 64 * 2**20
+_OBJECT_BYTES = 1_000  # of a transaction, a record, a log: about what Python takes beside its bytes
 _HASHES = 256
 _GENESIS, _EDITED = "genesis", "edited"
 
@@ -33,8 +35,8 @@ class Ledger:
         """
         self._store, self._engine = store, engine
         self._begin = partial(build_beginning, genesis, engine, spcs, store)
-        self._read_block = lru_cache(_CACHED_BLOCKS)(store.read_block)
-        self._read_receipts = lru_cache(_CACHED_BLOCKS)(self._build_receipts)
+        self._blocks = Recent(store.read_block, _measure_block, _CACHED_BYTES)
+        self._receipts = Recent(self._build_receipts, _measure_receipts, _CACHED_BYTES)
         self._states: dict[int, State] = {}
         self._newest_receipts: tuple[Receipt, ...] = ()
         number = store.read_head_number()
@@ -67,7 +69,7 @@ class Ledger:
     def block(self, number: int) -> Block | None:
         if number == self.head.number:
             return self.head
-        return self._read_block(number) if 0 <= number < self.head.number else None
+        return self._blocks.read(number) if 0 <= number < self.head.number else None
 
     def block_by_hash(self, block_hash: bytes) -> Block | None:
         number = self._store.find_block(block_hash)
@@ -82,7 +84,7 @@ class Ledger:
 
     def receipts(self, block: Block) -> tuple[Receipt, ...]:
         newest = self._newest_receipts
-        return newest if newest and newest[0].block_hash == block.hash else self._read_receipts(block.number)
+        return newest if newest and newest[0].block_hash == block.hash else self._receipts.read(block.number)
 
     def logs(
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes]], limit: int
@@ -136,8 +138,8 @@ class Ledger:
     def truncate(self, number: int, state: State) -> None:
         """Take back all blocks above this one, whose state is `state` then."""
         self._store.truncate(number, self.head_state.compare(state))
-        self._read_block.cache_clear()
-        self._read_receipts.cache_clear()
+        self._blocks.clear()
+        self._receipts.clear()
         self.head = self._store.read_block(number) or self.head
         self._states = {at: kept for at, kept in self._states.items() if at < number} | {number: state}
         self._hashes = deque(self._store.read_hashes(number + 1, _HASHES), maxlen=_HASHES)
@@ -173,3 +175,16 @@ class Ledger:
                 "chain.damaged",
                 f"the state on disk is not that of block {self.head.number}: restore the data folder, or sync anew",
             )
+
+
+def _measure_block(block: Block | None) -> int:
+    if block is None:
+        return 0
+    raws = [2 * len(transaction.raw) for transaction in block.transactions]  # once parsed
+    answers = [len(record.input) + len(record.output) for record in block.records]
+    return sum(raws) + sum(answers) + _OBJECT_BYTES * (1 + len(raws) + len(answers))
+
+
+def _measure_receipts(receipts: Sequence[Receipt]) -> int:
+    logs = [len(log.data) for receipt in receipts for log in receipt.logs]
+    return sum(logs) + _OBJECT_BYTES * (1 + len(logs) + len(receipts))

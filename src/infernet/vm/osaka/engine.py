@@ -10,7 +10,7 @@ from ethereum.exceptions import EthereumException
 from ethereum.forks.osaka import fork, vm
 from ethereum_types.numeric import Uint
 
-from infernet.vm.engine import AccountChange, BlockEnv, Executed, State, TransactionRefused
+from infernet.vm.engine import AccountChange, BlockEnv, Executed, State, TransactionRefused, TransactionTooSlow
 from infernet.vm.osaka.call import collect_accesses, simulate
 from infernet.vm.osaka.deadline import TooSlow, limited, read_spent
 from infernet.vm.osaka.environment import build_env, override_block, restored_on_error
@@ -60,7 +60,7 @@ class OsakaBlock:
             except EthereumException as error:
                 raise TransactionRefused(str(error) or type(error).__name__) from None
             except TooSlow:
-                raise TransactionRefused(f"it takes longer than {limit_s} s") from None
+                raise TransactionTooSlow(f"it takes longer than {limit_s:g} s") from None
             except AnswerNeeded as needed:
                 needed.spent_s = read_spent()
                 raise

@@ -14,6 +14,7 @@ from infernet.web import WebSocket, WebSocketDisconnect
 
 MAX_UNSENT = 20_000
 MAX_UNSENT_BYTES = 64 * 2**20
+CLOSE_S = 2.0
 
 
 class Connection:
@@ -55,8 +56,9 @@ class Connection:
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
-            await self._socket.close(1013 if self._overflowed.is_set() else 1000)
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):  # it may be closed, or not be read
+            async with asyncio.timeout(CLOSE_S):
+                await self._socket.close(1013 if self._overflowed.is_set() else 1000)
 
     async def _read(self) -> None:
         while (message := await self._receive())["type"] != "websocket.disconnect":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +29,8 @@ Caller = TypeVar("Caller")
 
 MAX_BATCH = 1_000
 MAX_RESPONSE_BYTES = 25_000_000
-_SLICE = 100  # of a batch, that wait for the engine together
+_SLICE = 100  # of a batch, that are begun together
+_AT_ONCE = 8  # of these, whose answers are not measured yet; what the event loop answers is small, and apart
 
 log = structlog.get_logger()
 
@@ -73,17 +75,20 @@ class Dispatcher(Generic[Caller]):
 
     async def _answer_batch(self, batch: list[Any], caller: Caller) -> str | None:
         """Those that wait for the same thing wait together; the effects come in the order of the batch."""
+        room = _Room(self._max_response_bytes)
         answers: list[str] = []
-        size_bytes = 0
         for requests in self._split(batch):
-            if size_bytes > self._max_response_bytes:
-                too_large = RpcError(RESPONSE_TOO_LARGE, "response too large")
-                found: list[str | None] = [_encode_error(_read_id(request), too_large) for request in requests]
-            else:
-                found = await asyncio.gather(*(self._answer_one(request, caller) for request in requests))
+            found = await asyncio.gather(*(self._answer_within(room, request, caller) for request in requests))
             answers += [answer for answer in found if answer is not None]
-            size_bytes = sum(map(len, answers))
         return f"[{','.join(answers)}]" if answers else None
+
+    async def _answer_within(self, room: _Room, request: Any, caller: Caller) -> str | None:
+        async with nullcontext() if self._is_async(request) else room.turns:
+            if room.left_bytes < 0:
+                return _encode_error(_read_id(request), RpcError(RESPONSE_TOO_LARGE, "response too large"))
+            answer = await self._answer_one(request, caller)
+            room.left_bytes -= len(answer or "")
+            return answer
 
     def _split(self, batch: list[Any]) -> Iterator[list[Any]]:
         for _, group in groupby(batch, self._is_async):
@@ -119,6 +124,14 @@ class Dispatcher(Generic[Caller]):
         if not isinstance(params, list | None):
             raise invalid("non-array args: give the parameters in a list")
         return await self._run(method, caller, method.read_params(params or []))
+
+
+class _Room:
+    """What is left for the other answers of a batch."""
+
+    def __init__(self, left_bytes: int) -> None:
+        self.left_bytes = left_bytes
+        self.turns = asyncio.Semaphore(_AT_ONCE)
 
 
 def _read_id(request: Any) -> str | int | float | None:

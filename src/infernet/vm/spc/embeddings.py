@@ -6,7 +6,6 @@ beside its graph.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from infernet.errors import InvalidInput
@@ -15,14 +14,13 @@ from infernet.protocol.ngrams import TOKENIZER_FILE, Tokenizer, parse_tokenizer,
 from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.dispatch import Methods
-from infernet.vm.spc.files import Files
 from infernet.vm.spc.models.loaded import LoadedModel, LoadedModels
 from infernet.vm.spc.models.runtime import load_runtime
 from infernet.vm.spc.models.shelf import Shelf
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.state import SpcState
 
-_KEPT = 64
+_BUCKET_MACS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,8 @@ class _TextModel:
     model: LoadedModel
     tokenizer: Tokenizer
     dimension: int
+    gas: int
+    """For one text, beside its bytes."""
 
     @property
     def input(self) -> str:
@@ -52,7 +52,6 @@ class Embeddings:
         self._prices = prices
         self._limits = limits
         self._loaded = LoadedModels() if loaded is None else loaded
-        self._tokenizers: OrderedDict[bytes, Tokenizer] = OrderedDict()
         self._methods = Methods(
             prices,
             {
@@ -74,27 +73,31 @@ class Embeddings:
             raise SpcRevert(f"a text has at most {self._limits.text_bytes} bytes, not {len(content)}")
         call.charge(self._prices.inference + self._prices.text_byte * len(content))
         opened = self._open(call, manifest_hash)
-        macs = opened.model.compute_macs(1, self._limits.macs)
-        call.charge((self._prices.kilomac * macs + 1023) // 1024)
+        call.charge(opened.gas)
         outputs = opened.model.run({opened.input: opened.tokenizer.count(content)})
         return scale(next(iter(outputs.values()))[0])
 
     def _open(self, call: SpcCall, manifest_hash: bytes) -> _TextModel:
         state = SpcState(call, self._prices, addresses.TENSOR_INFERENCE)
-        model = Shelf(state, self._prices, self._limits, self._loaded).get(manifest_hash)
-        tokenizer = self._tokenizers.get(manifest_hash)
-        if tokenizer is None:
-            tokenizer = self._tokenizers[manifest_hash] = self._read_tokenizer(state, model.manifest)
-            if len(self._tokenizers) > _KEPT:
-                self._tokenizers.popitem(last=False)
-        return _TextModel(model, tokenizer, _read_dimension(model.manifest, tokenizer, self._limits))
+        shelf = Shelf(state, self._prices, self._limits, self._loaded)
+        terms = shelf.read_terms(manifest_hash)
+        model = shelf.get(manifest_hash, terms)
+        tokenizer = self._read_tokenizer(shelf, state, model.manifest)
+        dimension = _read_dimension(model.manifest, tokenizer, self._limits)
+        gas = shelf.price(terms.macs + _BUCKET_MACS * tokenizer.buckets)
+        return _TextModel(model, tokenizer, dimension, gas)
 
-    def _read_tokenizer(self, state: SpcState, manifest: Manifest) -> Tokenizer:
-        hashes = [bytes.fromhex(file.sha256) for file in manifest.files if file.path == TOKENIZER_FILE]
-        if not hashes:
+    def _read_tokenizer(self, shelf: Shelf, state: SpcState, manifest: Manifest) -> Tokenizer:
+        """Read and parsed each time, at its price."""
+        files = [file for file in manifest.files if file.path == TOKENIZER_FILE]
+        if not files:
             raise SpcRevert(f"model.not_for_texts: {manifest.name} has no {TOKENIZER_FILE}")
+        size, most = files[0].size_bytes, self._limits.tokenizer_bytes
+        if size > most:
+            raise SpcRevert(f"model.not_for_texts: its {TOKENIZER_FILE} has {size} bytes, at most {most} are read")
+        state.charge(self._prices.load_byte * size)
         try:
-            return parse_tokenizer(Files(state.unpriced(), self._prices, self._limits).get(hashes[0]))
+            return parse_tokenizer(shelf.files.get(bytes.fromhex(files[0].sha256)))
         except InvalidInput as error:
             raise SpcRevert(f"model.not_for_texts: {error.message}") from error
 

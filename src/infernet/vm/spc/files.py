@@ -73,6 +73,13 @@ class Files:
         parts = self._state.get(self._state.read(compute_slot("file parts", sha256)))
         return b"".join(self._state.get(parts[at : at + 32]) for at in range(0, len(parts), 32))
 
+    def count_blobs(self, sha256: bytes) -> int:
+        """How many blobs are read for a file that was put."""
+        mark = self._read_mark(sha256)
+        if mark is None or mark.kind == _BLOB:
+            return 1
+        return 1 + len(self._state.get(self._state.read(compute_slot("file parts", sha256)))) // 32
+
     def _read_mark(self, sha256: bytes) -> _Mark | None:
         word = self._state.read(_slot(sha256))
         return None if word == ZERO_WORD else _Mark(word[0], int.from_bytes(word[24:], "big"))

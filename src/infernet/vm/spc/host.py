@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import perf_counter_ns
@@ -17,6 +18,8 @@ from infernet.vm.spc.call import Blobs, Spc, SpcCall, SpcOutOfGas, SpcRevert
 from infernet.vm.spc.outside import Outside, Remembered
 
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
+_MACHINE_FAULTS = (OSError, MemoryError, sqlite3.Error)
+"""What one machine fails with and another does not: no answer of a chain."""
 log = structlog.get_logger()
 
 
@@ -170,8 +173,11 @@ def _run(spc: Spc, call: SpcCall) -> tuple[Outcome, bytes]:
         return Outcome.OUT_OF_GAS, b""
     except NodeMisconfigured:
         raise
-    except Exception as error:  # noqa: BLE001  (a precompile that breaks must not take the chain with it)
+    except Exception as error:  # a precompile that breaks must not take the chain with it
         log.error("spc.failed", name=spc.name, **describe_fault(error))
+        if isinstance(error, _MACHINE_FAULTS) and not spc.recorded:
+            message = f"{spc.name} lacked memory or disk here, and others compute it again: free some, and start again"
+            raise NodeMisconfigured("vm.machine_failed", message) from error
         return Outcome.REVERTED, encode_error(f"{spc.name}: internal error")
 
 

@@ -34,7 +34,17 @@ class Prices:
     publish: int = 500_000
     """A model or a circuit: its graph is read, checked and loaded once."""
     load_byte: int = 1
-    """For each byte of what is published, to load it."""
+    """For each byte of what is published, to load it; for a model's graph without its large constants whenever it is
+    used."""
+    load: int = 25_000
+    """A model is made ready: charged whenever it is used, as if no node had it in memory."""
+    load_operator: int = 2_000
+    """For each operator, constant, input and output of its graph. An operator of several outputs counts as so many, and
+    as one more for each 8 inputs."""
+    load_kilobyte: int = 200
+    """For each 1,024 bytes of its large constants."""
+    shape_operator: int = 1_000
+    """For each of the same, to infer the shapes where the graph's open dimension is not 1."""
     inference: int = 10_000
     kilomac: int = 20
     """For each 1,024 multiply-accumulates of one inference or one search: they are bound by memory."""
@@ -43,10 +53,12 @@ class Prices:
 
     search: int = 5_000
     """Choosing the best of the rows, beside their scores."""
-    search_rows: int = 1
+    search_rows: int = 12
     """For each 4 rows that a search looks at."""
     training_row: int = 80
     """For each vector that an index is trained with, to read it."""
+    index_row: int = 40
+    """For each vector of a collection whose index is trained: the first search after it orders all of them anew."""
     training_kilomac: int = 3
     """For each 1,024 multiply-accumulates of an index's training: whole matrices, bound by arithmetic."""
 
@@ -57,6 +69,10 @@ class Prices:
     """One zero-knowledge proof, some 10 ms in all."""
     proof_byte: int = 100
     proof_instance: int = 600
+    circuit_column: int = 3_600
+    """For each column and lookup of a proof's circuit, to lay it out."""
+    circuit_kilorow: int = 8_000
+    """For each 1,024 of its rows times its selectors and the degree of its gates."""
 
     http_request: int = 100_000
     """One HTTP request, answered or not."""
@@ -95,6 +111,8 @@ class Limits:
     lists: int = 1_024
 
     text_bytes: int = 16_384
+    tokenizer_bytes: int = 4_096
+    """Of an embedder's `tokenizer.json`: it is read for each text."""
 
     circuit_bytes: int = 1 << 20
     """Of each of a circuit's files."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from infernet.errors import NodeMisconfigured
@@ -41,22 +41,35 @@ def require_ezkl() -> None:
 
 
 class ProofProcess:
-    """Starts with the first proof."""
+    """Starts with the first proof.
 
-    def __init__(self) -> None:
+    Args:
+        limit_s: for one proof, the start of the process included. `measure_circuit` keeps proofs far below it.
+    """
+
+    def __init__(self, limit_s: float = 30.0) -> None:
+        self._limit_s = limit_s
         self._process: subprocess.Popen[str] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="infernet-proofs-")
 
-    def verify(self, identity: bytes, circuit: Circuit, proof: bytes, instances: tuple[int, ...]) -> bool:
-        """Whether it is a proof for these public instances. One that ends the process twice is none."""
+    def verify(self, circuit: Circuit, proof: bytes, instances: tuple[int, ...]) -> bool:
+        """Whether it is a proof for these public instances.
+
+        Raises:
+            NodeMisconfigured: `zk.no_answer`: the process ended twice. That may be the machine's doing, and no answer
+                may be.
+        """
         felts = [instance.to_bytes(32, "little").hex() for instance in instances]
         body = {"instances": [felts], "proof": list(proof), "hex_proof": "0x" + proof.hex()}
-        request = json.dumps({"files": self._write_files(identity, circuit), "proof": body})
+        files = {**asdict(circuit), "proof": json.dumps(body).encode()}
+        request = json.dumps({name: base64.b64encode(content).decode() for name, content in files.items()})
         for _ in range(_ATTEMPTS):
             answer = self._ask(request)
             if answer is not None:
                 return answer
-        return False
+        raise NodeMisconfigured(
+            "zk.no_answer",
+            "the process that verifies proofs ended, or took too long: free memory and disk space, and start again",
+        )
 
     def close(self) -> None:
         """End the process."""
@@ -70,25 +83,20 @@ class ProofProcess:
         process = self._process = self._process or _start()
         assert process.stdin is not None  # noqa: S101  (both are pipes)
         assert process.stdout is not None  # noqa: S101
+        timer = Timer(self._limit_s, process.kill)
+        timer.start()
         try:
             process.stdin.write(request + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        finally:
+            timer.cancel()
         if not line:
             self.close()
             return None
         return bool(json.loads(line))
-
-    def _write_files(self, identity: bytes, circuit: Circuit) -> dict[str, str]:
-        folder = Path(self._folder.name) / identity.hex()
-        paths = {name: folder / name for name in ("key", "settings", "srs")}
-        if not folder.is_dir():
-            folder.mkdir()
-            for name, path in paths.items():
-                path.write_bytes(getattr(circuit, name))
-        return {name: str(path) for name, path in paths.items()}
 
 
 def _start() -> subprocess.Popen[Any]:
@@ -98,5 +106,5 @@ def _start() -> subprocess.Popen[Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=os.environ | {"RAYON_NUM_THREADS": "1"},
+        env=os.environ | {"RAYON_NUM_THREADS": "1", "RUST_BACKTRACE": "0"},
     )

@@ -1,10 +1,12 @@
-"""The process that verifies EZKL proofs. A stranger's key or proof may end it; a node goes on.
+"""The process that verifies EZKL proofs.
 
-It reads one request a line and answers `true` or `false`.
+It reads one request a line, files in base64 by their names, and answers `true` or `false`. Where this machine lacks
+memory or disk space it ends without an answer.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import resource
 import sys
@@ -22,20 +24,26 @@ def main() -> None:
 
     answers = sys.stdout
     sys.stdout = sys.stderr
-    with tempfile.TemporaryDirectory() as folder:
-        for line in sys.stdin:
-            print(json.dumps(_verify(ezkl, json.loads(line), Path(folder) / "proof.json")), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(_verify(ezkl, json.loads(line))), file=answers, flush=True)
 
 
-def _verify(ezkl: Any, request: dict[str, Any], path: Path) -> bool:
-    path.write_text(json.dumps(request["proof"]))
-    files = request["files"]
-    try:
-        return ezkl.verify(str(path), files["settings"], files["key"], files["srs"], True) is True
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            raise
-        return False  # it raises on a proof that is not good, and panics on some
+def _verify(ezkl: Any, request: dict[str, str]) -> bool:
+    """Its files are new each time: what a folder of temporary files keeps is nobody's promise."""
+    with tempfile.TemporaryDirectory(prefix="infernet-proof-") as folder:
+        paths = {name: Path(folder) / name for name in request}
+        for name, path in paths.items():
+            path.write_bytes(base64.b64decode(request[name]))
+        try:
+            verified = ezkl.verify(*(str(paths[name]) for name in ("proof", "settings", "key", "srs")), True)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+                raise
+            for name, path in paths.items():  # it raises on a proof that is not good, and panics on some
+                if path.read_bytes() != base64.b64decode(request[name]):
+                    raise OSError(f"the file of the {name} has changed") from error
+            return False
+        return verified is True
 
 
 if __name__ == "__main__":

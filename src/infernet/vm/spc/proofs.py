@@ -7,8 +7,11 @@ with can forge proofs: a contract that pins a circuit's id pins its string as we
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infernet.vm.spc import addresses
 from infernet.vm.spc.call import SpcCall, SpcRevert
+from infernet.vm.spc.circuits import CircuitSize, measure_circuit
 from infernet.vm.spc.dispatch import Methods
 from infernet.vm.spc.files import Files
 from infernet.vm.spc.prices import Limits, Prices
@@ -57,7 +60,7 @@ class ProofVerifier:
 
     def _register(self, call: SpcCall, key: bytes, settings: bytes, srs: bytes) -> bytes:
         call.charge(self._prices.publish)
-        _check_srs(self._read_circuit(call, key, settings, srs).srs)
+        _check_circuit(self._read_circuit(call, key, settings, srs))
         state = SpcState(call, self._prices)
         identity = state.put(key + settings + srs)
         if state.read(_slot(identity)) == ZERO_WORD:
@@ -80,9 +83,11 @@ class ProofVerifier:
         hashes = self._circuit_of(call, identity)
         call.charge(prices.proof + prices.proof_byte * len(proof) + prices.proof_instance * len(instances))
         circuit = self._read_circuit(call, *hashes)
+        size = _check_circuit(circuit)
+        call.charge(prices.circuit_column * size.columns + prices.circuit_kilorow * size.kilorows)
         if any(instance >= MODULUS for instance in instances):
             return False  # a second form of another number
-        return self._process.verify(identity, circuit, proof, instances)
+        return self._process.verify(replace(circuit, settings=size.settings), proof, instances)
 
     def _read_circuit(self, call: SpcCall, *hashes: bytes) -> Circuit:
         files = Files(SpcState(call, self._prices, addresses.TENSOR_INFERENCE), self._prices, self._limits)
@@ -112,9 +117,10 @@ def _read_point_count(srs: bytes) -> int:
     return count
 
 
-def _check_srs(srs: bytes) -> None:
+def _check_circuit(circuit: Circuit) -> CircuitSize:
     try:
-        _read_point_count(srs)
+        _read_point_count(circuit.srs)
+        return measure_circuit(circuit.settings, circuit.key)
     except ValueError as error:
         raise SpcRevert(f"circuit.invalid: {error}") from error
 

@@ -77,21 +77,24 @@ class TensorInference:
         return self._open(call).read_manifest(manifest_hash)
 
     def _quote(self, call: SpcCall, manifest_hash: bytes, extent: int) -> int:
-        return self._price(self._open(call).get(manifest_hash).compute_macs(extent, self._limits.macs))
+        shelf = self._open(call)
+        terms = shelf.read_terms(manifest_hash)
+        gas = self._prices.inference + terms.load
+        if terms.is_known(extent):
+            return gas + shelf.price(terms.macs)
+        return gas + terms.shapes + shelf.charge_work(shelf.get(manifest_hash, terms), terms, extent)
 
     def _infer(self, call: SpcCall, manifest_hash: bytes, features: bytes) -> bytes:
         shelf = self._open(call)
         call.charge(self._prices.inference)
-        model = shelf.get(manifest_hash)
+        terms = shelf.read_terms(manifest_hash)
+        model = shelf.get(manifest_hash, terms)
         call.charge(self._price_numbers(model.manifest.inputs, count_words(features)))
         arrays = decode(model.manifest, features)
-        call.charge(self._price(model.compute_macs(model.read_extent(arrays), self._limits.macs)))
+        call.charge(shelf.charge_work(model, terms, model.read_extent(arrays)))
         outputs = model.run(arrays)
         call.charge(self._price_numbers(model.manifest.outputs, sum(array.size for array in outputs.values())))
         return encode(model.manifest, outputs)
-
-    def _price(self, macs: int) -> int:
-        return (self._prices.kilomac * macs + 1023) // 1024
 
     def _price_numbers(self, specs: tuple[TensorSpec, ...], numbers: int) -> int:
         in_words = any(spec.encoding == "int256[]" for spec in specs)

@@ -9,10 +9,13 @@ from typing import Any
 
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.vm.spc.models.operators import ML_DOMAIN, ML_OPERATORS, OPERATORS, Node
+from infernet.vm.spc.models.ranks import check_ranks
 
 _OLDEST_OPSET, _NEWEST_OPSET = 9, 23
 _LARGEST_CONSTANT = 1_024
 """Elements of a constant that may say what a shape is."""
+_MOST_OUTPUTS = 64
+"""Of a graph: a runtime compares them with one another."""
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -31,6 +34,8 @@ class Skeleton:
         self._model = _strip(model)
         self.open_axes = _find_open_axes(model)
         """All of one and the same open dimension."""
+        self.folded = _find_folded(model)
+        """For each operator whether constants alone go into it: it is computed when the graph is loaded."""
 
     def infer(self, extent: int) -> list[Node]:
         """Every operator with its shapes where the open dimension is `extent`.
@@ -65,21 +70,45 @@ def import_onnx() -> Any:
     return onnx
 
 
-def read_graph(content: bytes) -> Any:
-    """A graph that may be run, as `onnx.ModelProto`.
+def parse_graph(content: bytes) -> Any:
+    """A file as `onnx.ModelProto`, whatever it holds.
 
     Raises:
-        InvalidInput: `graph.unreadable`, `graph.unsafe`, `graph.operator`.
+        InvalidInput: `graph.unreadable`.
     """
-    onnx = import_onnx()
     try:
-        model = onnx.load_model_from_string(content)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf's, the checker's, and those of the C++ behind them
-        raise InvalidInput("graph.unreadable", "the file is not a valid ONNX model") from error
+        return import_onnx().load_model_from_string(content)
+    except Exception as error:  # protobuf's
+        raise _refuse_unreadable() from error
+
+
+def check_graph(model: Any) -> None:
+    """Whether a graph may be run.
+
+    Raises:
+        InvalidInput: `graph.unreadable`, `graph.unsafe`, `graph.operator`, `graph.shape`.
+    """
+    try:
+        import_onnx().checker.check_model(model)
+    except Exception as error:  # the checker's, and those of the C++ behind it
+        raise _refuse_unreadable() from error
     _check_safe(model)
     _check_operators(model)
-    return model
+    check_ranks(model, list_tensors(model))
+
+
+def count_items(model: Any) -> int:
+    """Constants, inputs and outputs, and for each operator its outputs and eighths of its inputs: what reading a graph
+    takes is proportional to them.
+    """
+    graph = model.graph
+    operators = sum(len(node.output) + len(node.input) // 8 for node in graph.node)
+    return operators + len(graph.initializer) + len(graph.input) + len(graph.output)
+
+
+def count_constant_bytes(model: Any) -> int:
+    """Of the constants that are only copied, whatever is done with the graph."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer if prod(tensor.dims) > _LARGEST_CONSTANT)
 
 
 def list_tensors(model: Any) -> Iterator[tuple[str, Any]]:
@@ -93,6 +122,10 @@ def list_tensors(model: Any) -> Iterator[tuple[str, Any]]:
                     yield node.output[0], attribute.t
 
 
+def _refuse_unreadable() -> InvalidInput:
+    return InvalidInput("graph.unreadable", "the file is not a valid ONNX model")
+
+
 def _check_safe(model: Any) -> None:
     onnx = import_onnx()
     kinds = onnx.AttributeProto
@@ -102,6 +135,8 @@ def _check_safe(model: Any) -> None:
         raise InvalidInput("graph.unsafe", "functions, training and sparse tensors are not accepted")
     if any(attribute.type in subgraphs or attribute.ref_attr_name for attribute in attributes):
         raise InvalidInput("graph.unsafe", "an operator must not hold a graph")
+    if len(model.graph.output) > _MOST_OUTPUTS:
+        raise InvalidInput("graph.unsafe", f"a graph has at most {_MOST_OUTPUTS} outputs")
     if not all(node.output and node.output[0] for node in model.graph.node):
         raise InvalidInput("graph.unsafe", "an operator must have its first output")
     tensors = [*model.graph.initializer, *(attribute.t for attribute in attributes)]
@@ -138,6 +173,15 @@ def _find_open_axes(model: Any) -> tuple[OpenAxis, ...]:
     return tuple(axes)
 
 
+def _find_folded(model: Any) -> tuple[bool, ...]:
+    known, folded = {tensor.name for tensor in model.graph.initializer} | {""}, []
+    for node in model.graph.node:
+        folded.append(known.issuperset(node.input))
+        if folded[-1]:
+            known.update(node.output)
+    return tuple(folded)
+
+
 def _strip(model: Any) -> Any:
     """Large constants become inputs of the same shape."""
     onnx = import_onnx()
@@ -160,9 +204,9 @@ def _infer_shapes(model: Any, extent: int) -> Any:
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     constants = {tensor.name for tensor in fixed.graph.initializer}
+    classical = {name for node in fixed.graph.node if node.domain == ML_DOMAIN for name in node.output}
     for value in fixed.graph.output:
-        is_ml = any(value.name in node.output and node.domain == ML_DOMAIN for node in fixed.graph.node)
-        if is_ml:  # whose shapes are not always inferred, and never more than rows times classes
+        if value.name in classical:  # whose shapes are not always inferred, and never more than rows times classes
             _fix(value, extent)
         else:
             value.type.tensor_type.ClearField("shape")
@@ -170,7 +214,7 @@ def _infer_shapes(model: Any, extent: int) -> Any:
         if value.name not in constants:
             _fix(value, extent)
     try:
-        return onnx.shape_inference.infer_shapes(fixed, check_type=True, strict_mode=True, data_prop=True)
+        return onnx.shape_inference.infer_shapes(fixed, check_type=True, strict_mode=True)
     except Exception as error:  # as above
         raise InvalidInput("graph.shape", "its shapes do not fit together") from error
 

@@ -41,7 +41,7 @@ class LoadedModel:
     def compute_macs(self, extent: int, limit: int) -> int:
         """The work of one run. Raises `SpcRevert` beyond the limit, or where the graph has no such extent."""
         try:
-            return self.cost.at(extent, limit)
+            return self.cost.at(extent, limit).whole
         except InvalidInput as error:
             raise SpcRevert(f"{error.code}: {error.message}") from error
 

@@ -18,12 +18,19 @@ ITERATIONS = 4
 SAMPLES_PER_LIST = 128
 _BLOCK_ROWS = 4_096
 _EXACT_FLOAT = 1 << 24
+_CHOICE_MACS = 64
+"""That comparing one distance with the others counts as."""
 _LARGEST = 127
 
 
 def compute_training_macs(samples: int, lists: int, dimension: int) -> int:
     """Multiply-accumulates of a training."""
-    return ITERATIONS * samples * lists * dimension
+    return ITERATIONS * compute_placing_macs(samples, lists, dimension)
+
+
+def compute_placing_macs(rows: int, lists: int, dimension: int) -> int:
+    """Multiply-accumulates of finding the list of each row."""
+    return rows * lists * (dimension + _CHOICE_MACS)
 
 
 def train_centroids(samples: Int8s, lists: int, metric: Metric) -> Int8s:

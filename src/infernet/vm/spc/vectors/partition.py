@@ -97,6 +97,15 @@ class Partition:
             segments[segment] = join_rows((segments[segment], rows))
         return Partition(self.placing, self.dimension, tuple(segments))
 
+    def regroup(self, centroids: Int8s) -> Partition:
+        """The same rows by other centroids."""
+        placing, nothing = ByCentroid(centroids), self.segments[0].cut(0, 0).convert(ByCentroid.dtype)
+        lists: list[list[Rows]] = [[nothing] for _ in range(placing.segments)]
+        for rows in self.segments:
+            for place, part in _split(placing, rows.convert(placing.dtype)).items():
+                lists[place].append(part)
+        return Partition(placing, self.dimension, tuple(map(join_rows, lists)))
+
     def _split(self, records: Iterable[bytes | None]) -> dict[int, Rows]:
         data = b"".join(record for record in records if record is not None)
         return _split(self.placing, read_rows(data, self.dimension, self.placing.dtype))

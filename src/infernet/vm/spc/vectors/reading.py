@@ -48,7 +48,7 @@ class Reading:
         opened = open_collection(call, self._prices, identity)
         query = self._build_query(opened, vector, k, only)
         self._charge(opened, opened.collection.count)
-        return search(self._load(opened).segments, opened.collection.metric, query)
+        return search(self._load(opened, in_lists=False).segments, opened.collection.metric, query)
 
     def search_approximate(
         self, call: SpcCall, identity: bytes, vector: bytes, k: int, probes: int, only: tuple[int, int]
@@ -62,7 +62,7 @@ class Reading:
         if not 1 <= probes <= lists:
             raise SpcRevert(f"the collection's index has 1 to {lists} lists to look into, not {probes}")
         self._charge(opened, lists)
-        partition = self._load(opened)
+        partition = self._load(opened, in_lists=True)
         segments = [partition.segments[place] for place in partition.find_nearest(query.vector, probes)]
         self._charge(opened, sum(map(len, segments)))
         return search(segments, opened.collection.metric, query)
@@ -81,7 +81,8 @@ class Reading:
         macs, prices = rows * opened.collection.dimension, self._prices
         opened.state.charge(prices.search + prices.search_rows * rows // 4 + prices.kilomac * macs // 1024)
 
-    def _load(self, opened: Opened) -> Partition:
+    def _load(self, opened: Opened, *, in_lists: bool) -> Partition:
         collection = opened.collection
         version = Version(collection.id, read_centroids_hash(opened.state, collection), collection.root)
-        return self._loaded.get(version, opened.loading_trie, opened.state.unpriced(), collection.dimension)
+        nodes = opened.state.unpriced()
+        return self._loaded.get(version, opened.loading_trie, nodes, collection.dimension, in_lists=in_lists)

@@ -36,6 +36,10 @@ class Rows:
         """The rows from one place to another, in the same memory."""
         return Rows(*(getattr(self, field.name)[start:end] for field in fields(Rows)))
 
+    def convert(self, dtype: type[np.int8 | np.float32]) -> Rows:
+        """The same rows, their vectors as `dtype`."""
+        return Rows(self.ids, self.tags, self.vectors.astype(dtype, copy=False), self.norms)
+
     def without(self, ids: Words) -> Rows:
         """The rows that do not have these ids."""
         keep = np.ones(len(self), np.bool_)

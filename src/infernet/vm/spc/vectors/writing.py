@@ -11,7 +11,12 @@ from infernet.vm.spc.call import SpcCall, SpcRevert
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.spc.state import ZERO_WORD
 from infernet.vm.spc.vectors.access import Opened, open_for_writing
-from infernet.vm.spc.vectors.centroids import SAMPLES_PER_LIST, compute_training_macs, train_centroids
+from infernet.vm.spc.vectors.centroids import (
+    SAMPLES_PER_LIST,
+    compute_placing_macs,
+    compute_training_macs,
+    train_centroids,
+)
 from infernet.vm.spc.vectors.collection import write_centroids_hash, write_collection
 from infernet.vm.spc.vectors.record import Record, compute_record_bytes, encode_id
 from infernet.vm.spc.vectors.rows import read_rows
@@ -55,7 +60,9 @@ class Writing:
             raise SpcRevert(f"an index has 1 to {self._limits.lists} lists, and no more than there are vectors")
         samples = min(collection.count, lists * SAMPLES_PER_LIST)
         macs = compute_training_macs(samples, lists, collection.dimension)
-        call.charge(samples * self._prices.training_row + self._prices.training_kilomac * macs // 1024)
+        macs += compute_placing_macs(collection.count, lists, collection.dimension)
+        rows_gas = samples * self._prices.training_row + collection.count * self._prices.index_row
+        call.charge(rows_gas + self._prices.training_kilomac * macs // 1024)
         centroids = train_centroids(_read_samples(opened, samples), lists, collection.metric)
         write_centroids_hash(opened.state, identity, opened.state.put(centroids.tobytes()))
         write_collection(opened.state, replace(collection, lists=lists))
