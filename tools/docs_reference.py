@@ -74,7 +74,8 @@ UNNAMED = ("constructor", "modifier")
 def list_pages() -> dict[str, Callable[[], str]]:
     """Every page, by its path."""
     names = [name for names in INDEX.values() for name in names]
-    pages = {n: partial(render_deployed if n in CORE + VERIFIERS + MARKETS + SYSTEM else render_written, n) for n in names}
+    deployed = CORE + VERIFIERS + MARKETS + SYSTEM
+    pages = {n: partial(render_deployed if n in deployed else render_written, n) for n in names}
     return {"docs/reference/README.md": render_index, **{f"docs/reference/{n}.md": page for n, page in pages.items()}}
 
 
