@@ -28,7 +28,7 @@ from infernet.onnx_session import open_session
 from infernet.protocol.fixed_point import to_stored
 from infernet.protocol.manifest import Determinism, encode_manifest
 from infernet.vm.spc.models.exactness import check_divisions, check_exact
-from infernet.vm.spc.models.graph import Skeleton, read_graph
+from infernet.vm.spc.models.graph import Skeleton, check_graph, parse_graph
 from infernet.workflows.flavours import Converted, Export, convert
 
 EXACT = Export(exact=True)
@@ -189,7 +189,8 @@ def test_a_linear_model_is_exact_by_the_rules_of_the_execution_layer(data: str) 
     train, held_out = split_rows(data)
     last = LinearRegression() if data == "diabetes" else LogisticRegression()
     estimator = make_pipeline(StandardScaler(), last).fit(train.features, train.target)
-    graph = read_graph(convert(estimator, held_out, export=EXACT).onnx)
+    graph = parse_graph(convert(estimator, held_out, export=EXACT).onnx)
+    check_graph(graph)
     types = Skeleton(graph).read_types()
     check_divisions(graph, types)
     check_exact(graph, types)
