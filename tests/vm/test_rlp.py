@@ -25,7 +25,7 @@ def accept(decode: Callable[[bytes], Any], data: bytes) -> Any:
     """What it decodes to; None where it is refused."""
     try:
         return listed(decode(data))
-    except (RlpError, rlp.DecodingError, RLPException):
+    except (RlpError, rlp.DecodingError, RLPException, RecursionError):  # the last is how rlp refuses some
         return None
 
 
