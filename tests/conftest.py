@@ -7,14 +7,16 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from local_chains import KINDS, borrow, need_program
 
 from infernet.chain.anvil import AnvilChain
 from infernet.chain.child import ChildChain
 from infernet.chain.rpc import RpcChain
 
-settings.register_profile("soak", max_examples=2000, deadline=None)
+settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are busy
+settings.register_profile("soak", settings.get_profile("usual"), max_examples=2000)
+settings.load_profile("usual")
 ONLY_KIND = os.environ.get("INFERNET_TEST_CHAIN")
 
 
