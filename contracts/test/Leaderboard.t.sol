@@ -56,11 +56,7 @@ contract LeaderboardTest is Base {
     // --- The way of a task
 
     function test_TheBestIsPaidAndBecomesTheAliasTarget() public {
-        uint256 anna = _submit(ANNA, GOOD);
-        uint256 bert = _submit(BERT, BETTER);
-        vm.warp(START + 101);
-        _open(ANNA, anna, GOOD);
-        _open(BERT, bert, BETTER);
+        (uint256 anna, uint256 bert) = _enterBoth();
         _reveal();
         _evaluate(anna, 70);
         _evaluate(bert, 80);
@@ -97,11 +93,7 @@ contract LeaderboardTest is Base {
     }
 
     function test_OfEqualScoresTheEarlierEntryWins() public {
-        uint256 anna = _submit(ANNA, GOOD);
-        uint256 bert = _submit(BERT, BETTER);
-        vm.warp(START + 101);
-        _open(ANNA, anna, GOOD);
-        _open(BERT, bert, BETTER);
+        (uint256 anna, uint256 bert) = _enterBoth();
         _reveal();
         _evaluate(bert, 80);
         _evaluate(anna, 80);
@@ -142,11 +134,7 @@ contract LeaderboardTest is Base {
     }
 
     function test_ALateEvaluationIsNotWaitedFor() public {
-        uint256 anna = _submit(ANNA, GOOD);
-        uint256 bert = _submit(BERT, BETTER);
-        vm.warp(START + 101);
-        _open(ANNA, anna, GOOD);
-        _open(BERT, bert, BETTER);
+        (uint256 anna, uint256 bert) = _enterBoth();
         _reveal();
         _evaluate(anna, 60);
         vm.warp(START + 1_001);
@@ -272,11 +260,7 @@ contract LeaderboardTest is Base {
     }
 
     function test_Attack_TheSponsorHidesTheTestSetWhenTheEntriesAreGood() public {
-        uint256 anna = _submit(ANNA, GOOD);
-        uint256 bert = _submit(BERT, BETTER);
-        vm.warp(START + 101);
-        _open(ANNA, anna, GOOD);
-        _open(BERT, bert, BETTER);
+        (uint256 anna, uint256 bert) = _enterBoth();
         vm.warp(START + 301);
         vm.expectPartialRevert(Leaderboard.OutsidePhase.selector);
         board.reveal(taskId, TEST_SET, SET_URI, SALT);
@@ -294,11 +278,7 @@ contract LeaderboardTest is Base {
     }
 
     function test_Attack_ARetryIsPaidWithTheMoneyOfOthers() public {
-        uint256 anna = _submit(ANNA, GOOD);
-        uint256 bert = _submit(BERT, BETTER);
-        vm.warp(START + 101);
-        _open(ANNA, anna, GOOD);
-        _open(BERT, bert, BETTER);
+        (uint256 anna, uint256 bert) = _enterBoth();
         _reveal();
         uint32 first = board.evaluate(taskId, anna); // nobody comes: her money returns to the ledger
         Subscription memory s = _evaluationTerms(GOOD);
@@ -448,6 +428,13 @@ contract LeaderboardTest is Base {
         entry = _submit(author, model);
         vm.warp(START + 101);
         _open(author, entry, model);
+    }
+
+    function _enterBoth() private returns (uint256 anna, uint256 bert) {
+        (anna, bert) = (_submit(ANNA, GOOD), _submit(BERT, BETTER));
+        vm.warp(START + 101);
+        _open(ANNA, anna, GOOD);
+        _open(BERT, bert, BETTER);
     }
 
     function _reveal() private {

@@ -11,9 +11,10 @@ from infernet.errors import InvalidInput
 from infernet.vm.block import Block
 from infernet.vm.engine import State
 from infernet.vm.events import NewHead, Removed
+from infernet.vm.impersonated import build_impersonated
 from infernet.vm.request import AccountOverride, CallRequest, TxRejected
 from infernet.vm.spc.outside import Outside
-from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
+from infernet.vm.transaction import Transaction
 
 if TYPE_CHECKING:
     from infernet.vm.chain import Chain
@@ -172,8 +173,8 @@ class DevControls:
             raise TxRejected("tx.unknown_account", "unknown account")
         tip = _DEFAULT_TIP if request.max_priority_fee is None else request.max_priority_fee
         base_fee = chain.next_base_fee
-        unsigned = Transaction(
-            type=SET_CODE if request.authorizations else FEE_MARKET,
+        return build_impersonated(
+            sender,
             chain_id=chain.chain_id,
             nonce=chain.next_nonce(sender) if request.nonce is None else request.nonce,
             max_priority_fee=tip if request.max_fee is None else min(tip, request.max_fee),
@@ -184,14 +185,7 @@ class DevControls:
             data=request.data,
             access_list=request.access_list,
             authorizations=request.authorizations,
-            v=0,
-            r=int.from_bytes(sender, "big"),
-            s=0,
-            hash=b"",
-            sender=b"",
-            raw=b"",
         )
-        return seal(unsigned, sender)
 
     def set_balance(self, address: bytes, balance: int) -> None:
         self._edit(address, AccountOverride(balance=balance))

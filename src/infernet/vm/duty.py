@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from infernet.protocol.hashing import keccak
 from infernet.vm.engine import BlockEnv, Engine, State
+from infernet.vm.impersonated import build_impersonated
 from infernet.vm.request import CallRequest
 from infernet.vm.spc.addresses import SCHEDULER
 from infernet.vm.spc.call import Blobs
 from infernet.vm.spc.host import SpcHost
-from infernet.vm.transaction import FEE_MARKET, Transaction, seal, sign_transaction
+from infernet.vm.transaction import Transaction, sign
 
 SCHEDULER_BYTES = bytes.fromhex(SCHEDULER[2:])
 IS_DUE, RUN_DUE = keccak(b"isDue()")[:4], keccak(b"runDue()")[:4]
@@ -35,39 +36,13 @@ class Duties:
         asked = CallRequest(sender=self._producer, to=SCHEDULER_BYTES, data=IS_DUE, gas=gas)
         if self._engine.call(state, env, SpcHost({}, self._blobs), asked).return_data != _TRUE:
             return None
-        nonce = state.nonce(self._producer)
-        if self._key is None:
-            return _describe(env, nonce, gas, self._producer)
-        return sign_transaction(
-            FEE_MARKET,
-            self._key,
+        described = build_impersonated(
+            self._producer,
             chain_id=env.chain_id,
-            nonce=nonce,
+            nonce=state.nonce(self._producer),
             gas=gas,
             max_fee=env.base_fee,
             to=SCHEDULER_BYTES,
             data=RUN_DUE,
         )
-
-
-def _describe(env: BlockEnv, nonce: int, gas: int, producer: bytes) -> Transaction:
-    unsigned = Transaction(
-        type=FEE_MARKET,
-        chain_id=env.chain_id,
-        nonce=nonce,
-        max_priority_fee=0,
-        max_fee=env.base_fee,
-        gas=gas,
-        to=SCHEDULER_BYTES,
-        value=0,
-        data=RUN_DUE,
-        access_list=(),
-        authorizations=(),
-        v=0,
-        r=0,
-        s=0,
-        hash=b"",
-        sender=b"",
-        raw=b"",
-    )
-    return seal(unsigned, producer)
+        return described if self._key is None else sign(described, self._key)

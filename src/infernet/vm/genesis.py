@@ -12,12 +12,13 @@ from infernet.protocol.abi_codec import decode_abi
 from infernet.protocol.hashing import keccak
 from infernet.vm.block import EMPTY_OMMERS_HASH, EMPTY_ROOT, NO_REQUESTS_HASH, Block, Header, Outcome
 from infernet.vm.engine import AccountChange, BlockEnv, Engine, State
+from infernet.vm.impersonated import build_impersonated
 from infernet.vm.osaka.engine import HISTORY_ADDRESS, HISTORY_CODE
 from infernet.vm.request import AccountOverride
 from infernet.vm.seals import NO_WITNESSES, Witnesses
 from infernet.vm.spc.call import Blobs, Spc
 from infernet.vm.spc.host import SpcHost
-from infernet.vm.transaction import FEE_MARKET, Transaction, compute_address, seal
+from infernet.vm.transaction import Transaction, compute_address
 
 SPC_CODE = b"\xfe"
 """What stands at the address of a precompile, for Solidity asks whether there is code before it calls."""
@@ -196,26 +197,9 @@ def _deploy(genesis: Genesis, engine: Engine, state: State, host: SpcHost) -> St
 
 
 def _build_transaction(genesis: Genesis, nonce: int, to: bytes, data: bytes) -> Transaction:
-    unsigned = Transaction(
-        type=FEE_MARKET,
-        chain_id=genesis.chain_id,
-        nonce=nonce,
-        max_priority_fee=0,
-        max_fee=0,
-        gas=_DEPLOYMENT_GAS,
-        to=to,
-        value=0,
-        data=data,
-        access_list=(),
-        authorizations=(),
-        v=0,
-        r=0,
-        s=0,
-        hash=b"",
-        sender=b"",
-        raw=b"",
+    return build_impersonated(
+        _DEPLOYER, chain_id=genesis.chain_id, nonce=nonce, gas=_DEPLOYMENT_GAS, max_fee=0, to=to, data=data
     )
-    return seal(unsigned, _DEPLOYER)
 
 
 def _read_reason(host: SpcHost) -> str:

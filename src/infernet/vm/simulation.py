@@ -13,12 +13,13 @@ from infernet.vm.block import Block
 from infernet.vm.draft import Draft
 from infernet.vm.engine import BlockEnv, Engine, State, TransactionRefused
 from infernet.vm.executor import Executor
+from infernet.vm.impersonated import build_impersonated
 from infernet.vm.next_block import Parent, build_env
 from infernet.vm.request import AccountOverride, BlockOverride, CallFailed, CallRequest, CallResult, TxRejected
 from infernet.vm.spc.call import Blobs
 from infernet.vm.spc.host import SpcHost
 from infernet.vm.trace import Outermost, TransferLogs
-from infernet.vm.transaction import FEE_MARKET, SET_CODE, Transaction, seal
+from infernet.vm.transaction import Transaction
 
 MAX_BLOCKS = 256
 _HASHES = 256
@@ -151,8 +152,8 @@ class Simulation:
         fee = call.max_fee
         if fee is None:
             fee = 0 if self._terms.is_strict else draft.env.base_fee
-        unsigned = Transaction(
-            type=SET_CODE if call.authorizations else FEE_MARKET,
+        return build_impersonated(
+            call.sender,
             chain_id=self._chain_id,
             nonce=nonce,
             max_priority_fee=call.max_priority_fee or 0,
@@ -163,14 +164,7 @@ class Simulation:
             data=call.data,
             access_list=call.access_list,
             authorizations=call.authorizations,
-            v=0,
-            r=int.from_bytes(call.sender, "big"),
-            s=0,
-            hash=b"",
-            sender=b"",
-            raw=b"",
         )
-        return seal(unsigned, call.sender)
 
     def _read_time_left(self) -> float:
         left_s = self._ends_at - perf_counter()

@@ -192,10 +192,15 @@ def sign_transaction(
     unsigned = Transaction(
         kind, chain_id, nonce, tip, max_fee, gas, to, value, data, access_list, authorizations, 0, 0, 0, b"", b"", b""
     )
-    signature = coincurve.PrivateKey(private_key).sign_recoverable(compute_signing_hash(unsigned), hasher=None)
-    v = signature[64] + (35 + 2 * chain_id if kind == LEGACY else 0)
+    return sign(unsigned, private_key)
+
+
+def sign(transaction: Transaction, private_key: bytes) -> Transaction:
+    """The same, signed: whatever signature and sender it had are replaced."""
+    signature = coincurve.PrivateKey(private_key).sign_recoverable(compute_signing_hash(transaction), hasher=None)
+    v = signature[64] + (35 + 2 * (transaction.chain_id or 0) if transaction.type == LEGACY else 0)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-    return seal(replace(unsigned, v=v, r=r, s=s), compute_address(private_key))
+    return seal(replace(transaction, v=v, r=r, s=s), compute_address(private_key))
 
 
 @lru_cache(maxsize=64)
