@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,17 +24,23 @@ from infernet.types import Address
 
 
 @pytest.fixture(params=["memory", *(pytest.param(kind, marks=pytest.mark.chain) for kind in KINDS)])
-async def driver(
-    request: pytest.FixtureRequest, start_chain: Callable[[type[ChildChain]], ChildChain], tmp_path: Path
-) -> AsyncIterator[Driver]:
+def driver_chain(
+    request: pytest.FixtureRequest, start_chain: Callable[[type[ChildChain]], ChildChain]
+) -> AbstractAsyncContextManager[ChildChain] | None:
     """On an anvil of the test's own: one with many snapshots behind it loses state in a deep reorg."""
     if request.param == "memory":
-        yield FakeDriver()
-        return
+        return None
     kind = KINDS[request.param]
     need_program(kind)
-    chain = AnvilChain() if kind is AnvilChain else borrow(start_chain(kind))
-    async with chain as local_chain, build_world(local_chain, tmp_path) as world:
+    return AnvilChain() if kind is AnvilChain else borrow(start_chain(kind))
+
+
+@pytest.fixture
+async def driver(driver_chain: AbstractAsyncContextManager[ChildChain] | None, tmp_path: Path) -> AsyncIterator[Driver]:
+    if driver_chain is None:
+        yield FakeDriver()
+        return
+    async with driver_chain as local_chain, build_world(local_chain, tmp_path) as world:
         yield WorldDriver(world)
 
 
