@@ -33,19 +33,20 @@ async def test_a_delivery_that_fails_within_a_batch_is_noted_and_the_others_stan
     await world.chain.set_automine(False)
     async with world.run_node(reverse(), gas_policy=GasPolicy(tip=Wei(1))) as node:
         asking = asyncio.gather(*(world.ask(bytes([number])) for number in range(4)))
-        await asyncio.sleep(0.3)
+        await world.wait_pool(4)
         await world.chain.mine()
         keys = await asking
         await wait_until(lambda: all(node.get_state(key) == "sent" for key in keys))
         rival = world.client  # it pays more, so its delivery stands first in the same block
         terms = await rival.fetch_terms(keys[2])
+        deliveries = await world.count_pool()
         delivering = asyncio.create_task(
             rival.transact(
                 rival.coordinator, "EIP712Coordinator", "deliverModelOutput", keys[2].id, 1, terms, b"rival", b"",
                 gas=500_000,
             )
         )  # fmt: skip
-        await asyncio.sleep(0.2)
+        await world.wait_pool(deliveries + 1)
         await world.chain.set_automine(True)
         await world.chain.mine(2)
         await delivering

@@ -152,10 +152,14 @@ class World:
         """Return once as many transactions wait for a block."""
 
         async def are_there() -> bool:
-            status = await self.chain.request("txpool_status")
-            return int(status["pending"], 16) + int(status["queued"], 16) == count
+            return await self.count_pool() == count
 
         await wait_until(are_there)
+
+    async def count_pool(self) -> int:
+        """How many transactions wait for a block."""
+        status = await self.chain.request("txpool_status")
+        return int(status["pending"], 16) + int(status["queued"], 16)
 
     async def fetch_answers(self, key: SubscriptionKey) -> list[SubscriptionFulfilled]:
         """Every answer that the chain counted."""
