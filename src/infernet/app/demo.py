@@ -1,4 +1,4 @@
-"""The demonstration: models trained on real data answer contracts on a local network, in six ways."""
+"""The demonstration: models trained on real data answer contracts on a local network, in seven ways."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from infernet.app.demo_events import Event, Line, Picture, Pictures, Row, Section, Summary, average_gas
 from infernet.app.demo_librarian import show_librarian
 from infernet.app.demo_market import Market
+from infernet.app.demo_workflow import Aside, check_installed, improve
 from infernet.app.network import LocalNetwork, start_network
 from infernet.app.training import train_digits_apart, train_texts_apart
 from infernet.client import AsyncClient, Output
@@ -33,7 +35,7 @@ NODES = 2
 
 
 async def run_demo(report: Callable[[Event], None]) -> Summary:
-    """Train, start the network, ask in six ways. Nothing is left behind when this returns or is cancelled."""
+    """Train, start the network, ask in seven ways. Nothing is left behind when this returns or is cancelled."""
     with tempfile.TemporaryDirectory(prefix="infernet-demo-") as folder:
         return await _Demo(report, Path(folder)).run()
 
@@ -46,6 +48,7 @@ class _Demo:
         self._summary = Summary()
 
     async def run(self) -> Summary:
+        check_installed()
         self._report(Section("A model, a chain, a node"))
         store = self._folder / "models"
         containers = [ContainerSettings(kind="model", model=MODEL_NAME)]
@@ -57,6 +60,10 @@ class _Demo:
             starting = start_network(containers, store, nodes=0, block_time_s=BLOCK_TIME_S)
             network = await stack.enter_async_context(starting)
             model, texts = await digits, await manual
+            aside = Aside(self._report)
+            say = partial(self._say, report=aside)
+            improving = asyncio.create_task(improve(network, store, self._folder / "improved", aside, say))
+            stack.push_async_callback(_end, improving)
             self._summary.accuracy = model.accuracy
             stored = ModelStore(store).add(model.folder)
             accuracy, rows = model.accuracy, len(model.labels)
@@ -69,6 +76,10 @@ class _Demo:
             await self._ask(network, model)
             self._report(Section("(f) One transaction embeds a text, searches, classifies it and files it"))
             self._summary.rows.append(await show_librarian(network.client, texts, self._say))
+            self._report(Section("(g) Meanwhile a contract had a model trained, and improved"))
+            aside.tell()
+            asked, self._summary.versions = await improving
+            self._summary.rows += asked
         self._summary.took_s = time.monotonic() - self._began_s
         return self._summary
 
@@ -203,8 +214,15 @@ class _Demo:
             Row(flow, len(outputs), right, request_gas, delivery_gas, blocks=sum(waits) / len(waits))
         )
 
-    def _say(self, text: str, *, block: int | None = None, gas: int | None = None) -> None:
-        self._report(Line(time.monotonic() - self._began_s, text, block, gas))
+    def _say(
+        self,
+        text: str,
+        *,
+        block: int | None = None,
+        gas: int | None = None,
+        report: Callable[[Event], None] | None = None,
+    ) -> None:
+        (report or self._report)(Line(time.monotonic() - self._began_s, text, block, gas))
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

@@ -41,7 +41,15 @@ class Pictures:
     pictures: tuple[Picture, ...]
 
 
-Event = Line | Section | Pictures
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The words of another command, shown whole."""
+
+    command: str
+    lines: tuple[str, ...]
+
+
+Event = Line | Section | Pictures | Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +65,37 @@ class Row:
     """From the block of the request (or the interval's first) to the block of the delivery, on average."""
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model version that a contract had trained.
+
+    Attributes:
+        manifest_hash: 64 hex digits.
+        accuracy: on the rows that it never saw, as the contract has it.
+        run_id: MLflow's.
+    """
+
+    name: str
+    manifest_hash: str
+    accuracy: float
+    run_id: str
+
+
 @dataclass(slots=True)
 class Summary:
     """What the demonstration found."""
 
     accuracy: float = 0.0
     rows: list[Row] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
     took_s: float = 0.0
 
 
 def average_gas(outputs: Sequence[Output]) -> int:
     """Gas of one answer: a transaction may deliver several."""
     return round(sum({output.tx_hash: output.gas_used for output in outputs}.values()) / len(outputs))
+
+
+def show_ether(wei: int) -> str:
+    """An amount for people."""
+    return f"{wei / 10**18:.4f} ETH"

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 
-from infernet.app.demo_events import Event, Row, Section, Summary, average_gas
+from infernet.app.demo_events import Event, Row, Section, Summary, average_gas, show_ether
 from infernet.app.network import LocalNetwork
 from infernet.client import AsyncClient, Terms
 from infernet.client.outputs import fetch_created
@@ -41,7 +41,7 @@ class Market:
         async with await connecting as creator:
             await self._publish(creator)
             receipt = await self._client.deposit((BATCH + 2) * FEE)
-            self._say(f"deposited {_show_ether((BATCH + 2) * FEE)}", block=receipt.block_number, gas=receipt.gas_used)
+            self._say(f"deposited {show_ether((BATCH + 2) * FEE)}", block=receipt.block_number, gas=receipt.gas_used)
             refused = await self._ask_nobody()
             await self._show_split(creator)
             await self._show_batch(summary)
@@ -71,12 +71,12 @@ class Market:
         key = await self._client.request(self._container, self._features(0), terms=terms, node=node.address)
         output = await self._client.wait_output(key)
         shares = await self._client.quote(await self._client.fetch_terms(key))
-        self._say(f"paid {_show_ether(FEE)} for an answer", block=output.block_number, gas=output.gas_used)
+        self._say(f"paid {show_ether(FEE)} for an answer", block=output.block_number, gas=output.gas_used)
         earned = [await self._client.read_balance(address) for address in (node.address, creator.address)]
         if [balance.free for balance in earned] != [shares.node, shares.creator]:
             raise AssertionError("the ledger and the quote differ")
         for who, share in (("node", shares.node), ("creator", shares.creator), ("protocol", shares.protocol)):
-            self._say(f"  {who:<9}{_show_ether(share):>14}  {share / FEE:.0%}")
+            self._say(f"  {who:<9}{show_ether(share):>14}  {share / FEE:.0%}")
 
     async def _show_batch(self, summary: Summary) -> None:
         features = [self._features(row) for row in range(BATCH)]
@@ -114,14 +114,10 @@ class Market:
         receipt = await self._client.expire(key)
         after = await self._client.read_balance()
         self._say(
-            f"nobody answered before the deadline: {_show_ether(after.free - before.free)} came back",
+            f"nobody answered before the deadline: {show_ether(after.free - before.free)} came back",
             block=receipt.block_number,
             gas=receipt.gas_used,
         )
 
     def _features(self, row: int) -> bytes:
         return encode_features(self._model.manifest, {"pixels": self._model.pixels[row : row + 1]})
-
-
-def _show_ether(wei: int) -> str:
-    return f"{wei / 10**18:.4f} ETH"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from infernet.app.deployment import Deployment, deploy_suite
@@ -41,6 +42,8 @@ class LocalNetwork:
         deployment: where all contracts stand.
         client: the user's client, attached to the Coordinator.
         user: the funded account that `client` signs with.
+        nodes: those that joined by `add_node`, in order.
+        journals: where each node writes down what it does.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class LocalNetwork:
         self.client = client
         self.user = user
         self.nodes: list[RunningNode] = []
+        self.journals: dict[Address, Path] = {}
+        self._numbers = itertools.count()
         self._settings = settings
         self._folder = folder
         self._stack = stack
@@ -67,19 +72,36 @@ class LocalNetwork:
         return self.deployment.coordinator
 
     async def add_node(self, on_job: Callable[[Job], None] | None = None) -> RunningNode:
-        """One more node, with an account, a journal and an API port of its own."""
-        number = len(self.nodes)
+        """One more node that stays as long as the network."""
+        node = await self._stack.enter_async_context(self.run_node(on_job=on_job))
+        self.nodes.append(node)
+        return node
+
+    def run_node(
+        self,
+        containers: Sequence[ContainerSettings] | None = None,
+        mlflow: MlflowSettings | None = None,
+        on_job: Callable[[Job], None] | None = None,
+    ) -> AbstractAsyncContextManager[RunningNode]:
+        """A node with an account, a journal and an API port of its own, until the end of the `async with`.
+
+        Args:
+            containers: what it serves, where that is not what the others do.
+            mlflow: its registry, likewise.
+        """
+        number = next(self._numbers)
         api = self._settings.api
+        own = {"containers": None if containers is None else tuple(containers), "mlflow": mlflow}
         settings = self._settings.model_copy(
             update={
                 "journal": JournalSettings(path=self._folder / f"node-{number + 1}" / "journal.sqlite"),
                 "api": api.model_copy(update={"port": api.port + number if api.port else 0}),
+                **{name: value for name, value in own.items() if value is not None},
             }
         )
         signer = LocalSigner(self.chain.accounts[FIRST_NODE + number].private_key)
-        node = await self._stack.enter_async_context(start_node(settings, signer, on_job=on_job))
-        self.nodes.append(node)
-        return node
+        self.journals[signer.address] = settings.journal.path
+        return start_node(settings, signer, on_job=on_job)
 
 
 @asynccontextmanager

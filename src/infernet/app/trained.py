@@ -17,6 +17,7 @@ from infernet.ports import Container
 from infernet.protocol.abi_codec import decode_abi
 from infernet.settings import ContainerSettings
 from infernet.types import ModelUse
+from infernet.workflows.training_requests import RUNS
 
 _ENTRY = "infernet.workflows.training_requests:load_training"
 _OUTPUT_ABI = ("string", "bytes32", "int256")
@@ -105,6 +106,7 @@ class _Loaded:
 
     def __init__(self, model_store: Path) -> None:
         self._store = ModelStore(model_store)
+        self._run_ids = model_store / RUNS
         self._pools: dict[str, ModelContainer] = {}
         self._runs: Counter[str] = Counter()
         self._loading = asyncio.Lock()
@@ -127,7 +129,9 @@ class _Loaded:
             pool = self._pools.pop(name, None)
             if pool is None:
                 model = await asyncio.to_thread(self._store.get, name)
-                pool = ModelContainer(model.manifest, model.folder)
+                path = self._run_ids / model.hash
+                run_id = path.read_text(encoding="utf-8") if path.is_file() else ""
+                pool = ModelContainer(model.manifest, model.folder, run_id=run_id)
                 await pool.start()
             self._pools[name] = pool  # the last of all
             idle = [other for other in self._pools if not self._runs[other]]

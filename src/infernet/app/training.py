@@ -1,7 +1,7 @@
 """Trains a model of the demonstration in a process of its own, which can be ended at any moment and takes its memory
 with it.
 
-python -m infernet.app.training digits|texts FOLDER
+python -m infernet.app.training digits|texts|held-out FOLDER
 """
 
 from __future__ import annotations
@@ -13,18 +13,33 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from infernet import workflows
 from infernet.errors import InfernetError, NodeMisconfigured
 from infernet.models.store import read_manifest
 from infernet.workflows.digits import TrainedDigits, train_digits
+from infernet.workflows.preparation import prepare
 from infernet.workflows.texts import TrainedTexts, train_texts
+from infernet.workflows.workflow import load_workflow
 
+FOREST = Path(workflows.__file__).parent / "demo" / "forest.py"
+"""The workflow that the demonstration improves."""
 _HELD_OUT = "held_out.json"
 """What a training says beside its models."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Rows that a workflow's models never see: features, shape [n, columns], and what they are, shape [n]."""
+
+    features: NDArray[np.int64]
+    target: NDArray[np.int64]
 
 
 async def train_digits_apart(folder: Path) -> TrainedDigits:
@@ -51,6 +66,12 @@ async def train_texts_apart(folder: Path) -> TrainedTexts:
     )
 
 
+async def load_held_out_apart(folder: Path) -> HeldOut:
+    """The held-out rows of the workflow in `FOREST`, whose loading takes pandas and scikit-learn."""
+    said = await _train_apart("held-out", folder)
+    return HeldOut(np.array(said["features"], np.int64), np.array(said["target"], np.int64))
+
+
 def _say_digits(folder: Path) -> dict[str, Any]:
     trained = train_digits(folder)
     return {"pixels": trained.pixels.tolist(), "labels": trained.labels.tolist(), "accuracy": trained.accuracy}
@@ -61,7 +82,17 @@ def _say_texts(folder: Path) -> dict[str, Any]:
     return {"texts": trained.texts, "chapters": trained.chapters, "accuracy": trained.accuracy}
 
 
-_WORKFLOWS: dict[str, Callable[[Path], dict[str, Any]]] = {"digits": _say_digits, "texts": _say_texts}
+def _say_held_out(folder: Path) -> dict[str, Any]:
+    folder.mkdir()
+    rows = prepare(load_workflow(FOREST)).split.held_out
+    return {"features": rows.matrix().astype(int).tolist(), "target": rows.target.tolist()}
+
+
+_WORKFLOWS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "digits": _say_digits,
+    "texts": _say_texts,
+    "held-out": _say_held_out,
+}
 
 
 async def _train_apart(workflow: str, folder: Path) -> Any:

@@ -16,7 +16,7 @@ def demo(as_json: AsJson = False) -> None:
     """The whole network on this machine, in a minute.
 
     Models are trained on real data first. A contract asks and a node answers, free, signed and paid; another contract
-    has its answers from the chain itself, inside its transactions.
+    has its answers from the chain itself, inside its transactions; a third has a model trained, and made better.
     """
     from infernet.app.demo import run_demo
     from infernet.cli.timeline import show_event, show_summary
@@ -48,5 +48,14 @@ def _describe(summary: Summary) -> dict[str, Any]:
                 "blocksToAnswer": row.blocks,
             }
             for row in summary.rows
+        ],
+        "versions": [
+            {
+                "name": version.name,
+                "manifestHash": version.manifest_hash,
+                "accuracy": version.accuracy,
+                "run": version.run_id,
+            }
+            for version in summary.versions
         ],
     }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.table import Table
 from rich.text import Text
 
-from infernet.app.demo_events import Event, Line, Picture, Pictures, Section, Summary
+from infernet.app.demo_events import Event, Line, Picture, Pictures, Quote, Section, Summary
 from infernet.cli.output import can_show, console
 
 _WIDTH = 100
 _INDENT = 22
 _PICTURE_INDENT = 10
+_QUOTE_INDENT = 10
 _SIDE = 8
 _BRIGHTEST = 16
 _INK = 6
@@ -28,6 +31,11 @@ def show_event(event: Event) -> None:
             for start in range(0, len(pictures), in_a_line):
                 for line in draw_pictures(pictures[start : start + in_a_line], in_colour=_has_colour()):
                     _print_line(line)
+        case Quote(command=command, lines=said):
+            _print_line(Text(f"{' ' * _QUOTE_INDENT}$ {command}", style="bold"))
+            for text in said:
+                for part in wrap_quoted(text):
+                    _print_line(Text(part))
 
 
 def _build_line(line: Line) -> Text:
@@ -40,6 +48,14 @@ def _build_line(line: Line) -> Text:
     what.truncate(max(20, room), overflow="ellipsis", pad=bool(gas))
     text.append_text(what)
     return text.append(f"  {gas}", style="yellow") if gas else text
+
+
+def wrap_quoted(text: str) -> list[str]:
+    """A line of another command, in as many as it needs here."""
+    indent = " " * (_QUOTE_INDENT + len(text) - len(text.lstrip()))
+    return textwrap.wrap(
+        text.lstrip(), _measure_width(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def draw_pictures(pictures: tuple[Picture, ...], *, in_colour: bool) -> list[Text]:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import Any, Self, cast
 
@@ -20,7 +21,9 @@ _SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NU
 
 
 class WorkerProcess(asyncio.SubprocessProtocol):
-    """One worker. Made by `launch`; killed, never asked to stop: it holds nothing that needs saving."""
+    """One worker. Made by `launch`; killed, never asked to stop: it holds nothing that needs saving, and its temporary
+    files go with it.
+    """
 
     def __init__(self, container_id: str) -> None:
         self._id = container_id
@@ -29,6 +32,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._ended = False
         self._exited = asyncio.Event()
+        self._work = tempfile.TemporaryDirectory(prefix="infernet-worker-", ignore_cleanup_errors=True)
         self._transport: asyncio.SubprocessTransport
 
     @classmethod
@@ -42,9 +46,9 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         loop = asyncio.get_running_loop()
         command = (sys.executable, "-P", "-m", "infernet.compute.worker")
         try:
-            _, worker = await loop.subprocess_exec(
-                lambda: cls(container_id), *command, env=_build_environment(), start_new_session=True
-            )
+            worker = cls(container_id)
+            environment = _build_environment() | {"TMPDIR": worker._work.name}
+            await loop.subprocess_exec(lambda: worker, *command, env=environment, start_new_session=True)
         except OSError as error:  # too many processes or open files, too little memory
             message = f"no worker of {container_id} could be started ({error.strerror or error}): give the node more"
             raise RetryLater("container.no_worker", f"{message} processes, memory or open files") from error
@@ -126,6 +130,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     def _close(self) -> None:
         self._end()
         self._transport.close()  # only now: closing earlier would reap the process behind the event loop's back
+        self._work.cleanup()
         self._exited.set()
 
     def _end(self) -> None:

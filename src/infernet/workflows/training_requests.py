@@ -20,6 +20,8 @@ from infernet.workflows.tracker import Tracker, open_tracker
 from infernet.workflows.trainer import TrainedVersion, run_training
 from infernet.workflows.workflow import TrainingWorkflow, load_workflow, read_parameters
 
+RUNS = "trained/runs"
+"""In a model store: the MLflow run of each version that was trained here, in a file named by the manifest hash."""
 OUTPUT_ABI = ("string", "bytes32", "int256")
 """Name of the new version, its manifest hash, its metric times 10**18."""
 MAX_REQUEST_BYTES = 4096
@@ -68,7 +70,7 @@ def load_training(
         request = parse_training_request(features, loaded)
         tracker = open_tracker(tracking_uri)
         trained = run_training(loaded, request.params, seed=request.seed, tracker=tracker, once=True)
-        return _encode_output(_store(tracker, trained, ModelStore(Path(model_store))), trained.metric)
+        return _encode_output(_store(tracker, trained, Path(model_store)), trained.metric)
 
     return run
 
@@ -153,12 +155,16 @@ def _limit_data(workflow: TrainingWorkflow, max_rows: int, max_bytes: int) -> No
     workflow.load = load_within  # type: ignore[method-assign]
 
 
-def _store(tracker: Tracker, trained: TrainedVersion, store: ModelStore) -> StoredModel:
-    """Put the version into this node's store, under its name."""
+def _store(tracker: Tracker, trained: TrainedVersion, root: Path) -> StoredModel:
+    """Put the version into this node's store, under its name, and write down the run that made it."""
     registry = Registry(tracker)
     version = next(known for known in registry.list_versions(trained.model) if known.number == trained.version)
     with tempfile.TemporaryDirectory(prefix="infernet-") as work:
-        return store.add(registry.fetch_folder(version, Path(work)))
+        model = ModelStore(root).add(registry.fetch_folder(version, Path(work)))
+    runs = root / RUNS
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / model.hash).write_text(version.run_id or "", encoding="utf-8")
+    return model
 
 
 def _encode_output(model: StoredModel, metric: str) -> bytes:
