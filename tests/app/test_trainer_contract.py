@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from mlflow_stores import copy_store
 
+from infernet.app.explanation import explain_record
 from infernet.app.network import LocalNetwork, start_network
 from infernet.models import ModelStore
 from infernet.protocol.model_codec import encode_features
 from infernet.settings import ContainerSettings, MlflowSettings
+from infernet.store.reader import read_records
 from infernet.types import Address, SubscriptionKey
 from infernet.workflows.registry import Registry
 from infernet.workflows.tracker import open_tracker
@@ -75,6 +77,8 @@ async def test_a_contract_has_a_model_trained_and_improved_and_asks_it(trainer: 
     question = await trainer.send("ask", features)
     await trainer.wait(question)
     assert await trainer.read("answers", question.id) == 2  # the third species
+    explained = await wait_until_explained(trainer.network, question)
+    assert explained[-1] == f"    by {name}, manifest {manifest_hash.hex()}, MLflow run {champion.run_id}"
     assert {first[0], name, "train-iris"} == await asyncio.to_thread(list_containers, trainer.network)
 
     freshness = await trainer.send("keepFresh", '{"params": {"depth": 2}}', PERIOD_S, 2)
@@ -83,6 +87,16 @@ async def test_a_contract_has_a_model_trained_and_improved_and_asks_it(trainer: 
     await trainer.network.chain.mine()
     assert await trainer.wait(freshness, 2) == once, "the same data give the same version"
     assert len(trainer.registry.list_versions("iris")) == 3
+
+
+async def wait_until_explained(network: LocalNetwork, key: SubscriptionKey) -> list[str]:
+    """What `infernet explain` says once the node knows that it has delivered."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            (record,) = read_records(network.journals[network.nodes[0].address], key.id)
+            if all(job.state == "delivered" for job in record.jobs):
+                return explain_record(record)
+            await asyncio.sleep(0.05)
 
 
 def list_containers(network: LocalNetwork) -> set[str]:

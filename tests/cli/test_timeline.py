@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from infernet.app.demo_events import Line, Picture, Pictures, Section, Summary
+from infernet.app.demo_events import Line, Picture, Pictures, Quote, Section, Summary
 from infernet.cli import timeline
 from infernet.cli.timeline import draw_pictures, show_event, show_summary
 
@@ -38,6 +38,16 @@ def test_no_line_is_wider_than_the_terminal(shown: io.StringIO) -> None:
     lines = read_lines(shown, width)
     assert lines[2].endswith("…  110,362 gas")
     assert len(lines[2]) == len(lines[4]) == width
+
+
+def test_words_of_another_command_are_shown_whole(shown: io.StringIO) -> None:
+    said = ("subscription 7", f"    by acme/wine:1, manifest {'5e' * 32}, MLflow run {'a' * 32}")
+    show_event(Quote("infernet explain 7", said))
+    command, first, *rest = read_lines(shown, timeline.console().width)
+    assert command == " " * 10 + "$ infernet explain 7"
+    assert first == " " * 10 + said[0]
+    assert all(line.startswith(" " * 14) for line in rest)
+    assert " ".join(line.strip() for line in rest) == said[1].strip()
 
 
 def test_a_digit_is_drawn_without_colours_as_ink() -> None:

@@ -9,7 +9,7 @@ import pytest
 from infernet.compute.python import PythonContainer
 
 CODE = """
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 from infernet.errors import RetryLater
 from infernet.serve import container
@@ -36,6 +36,7 @@ def t(features: bytes) -> bytes:
         case b"spawn":
             child = subprocess.Popen(["sleep", "60"])
             return str(child.pid).encode()
+        case b"temporary": return tempfile.mkdtemp().encode()
         case b"env": return os.environ.get(rest.decode(), "unset").encode()
     return b""
 """

@@ -117,6 +117,18 @@ async def test_a_run_beyond_its_time_is_stopped(start: Start, tmp_path: Path) ->
     await wait_until(lambda: not is_running(int(pid_file.read_text())))
 
 
+async def test_temporary_files_go_with_the_worker(start: Start, tmp_path: Path) -> None:
+    container = await start(run_timeout_s=0.3)
+    of_a_killed_one = Path((await container.run(b"temporary")).decode())
+    with pytest.raises(RetryLater):
+        await container.run(f"sleep {tmp_path / 'pid'}".encode())
+    await wait_until(lambda: not of_a_killed_one.exists())
+    of_another = Path((await container.run(b"temporary")).decode())
+    assert of_another.parent != of_a_killed_one.parent
+    await container.stop()
+    assert not of_another.parent.exists()
+
+
 async def test_runs_beyond_the_concurrency_wait_for_their_turn(start: Start) -> None:
     container = await start(max_concurrency=2)
     outputs = await asyncio.gather(*(container.run(f"echo {i}".encode()) for i in range(40)))

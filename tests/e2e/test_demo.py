@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from command import INFERNET, Place
 
 pytestmark = [pytest.mark.chain, pytest.mark.e2e]
-FLOWS = ["callback", "subscription", "signed", "redundancy 2", "paid, batch", "precompiles"]
+FLOWS = ["callback", "subscription", "signed", "redundancy 2", "paid, batch", "precompiles", "trained", "improved"]
 
 
 def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
@@ -22,7 +24,8 @@ def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
     check_terminal(code, said)
     done = programs.wait()
     assert (done.code, done.err) == (0, "")
-    *delivered, filed = done.json["flows"]
+    check_improvement(done.json["versions"], *done.json["flows"][-2:])
+    *delivered, filed = done.json["flows"][:-2]
     assert [(flow["flow"], flow["answers"], flow["right"]) for flow in delivered] == [
         ("callback", 20, 19),
         ("subscription", 3, 3),
@@ -33,6 +36,29 @@ def test_the_demonstration_in_a_terminal_and_for_programs(place: Place) -> None:
     assert all(flow["deliveryGas"] > 0 and flow["blocksToAnswer"] >= 1 for flow in delivered)
     assert (filed["flow"], filed["answers"], filed["deliveryGas"], filed["blocksToAnswer"]) == ("precompiles", 12, 0, 0)
     assert filed["right"] >= 9
+    assert {path.name for path in place.folder.iterdir()} == {"tmp", "stderr.txt"}
+
+
+def check_improvement(versions: list[dict[str, Any]], trained: dict[str, Any], improved: dict[str, Any]) -> None:
+    """The same contract, asked about the same digits before and after its second training."""
+    first, second = versions
+    assert first["accuracy"] < 0.85 < 0.9 < second["accuracy"]
+    assert len({first[key] for key in ("name", "manifestHash", "run")} & set(second.values())) == 0
+    assert [(flow["flow"], flow["answers"]) for flow in (trained, improved)] == [("trained", 20), ("improved", 20)]
+    assert trained["right"] < improved["right"]
+    assert all(flow["deliveryGas"] > 0 and flow["blocksToAnswer"] >= 1 for flow in (trained, improved))
+
+
+def check_explained(lines: list[str]) -> None:
+    """The words of `infernet explain` name the version that was trained last, its manifest and its run."""
+    (at,) = (number for number, line in enumerate(lines) if line.strip().startswith("$ infernet explain "))
+    said = " ".join(line.strip() for line in lines[at + 1 : lines.index("Summary")])
+    names = re.findall(r"trained (creator/digits:[0-9a-f]{12})", "\n".join(lines))
+    manifests = re.findall(r"manifest ([0-9a-f]{10})…", "\n".join(lines))
+    runs = re.findall(r"MLflow run ([0-9a-f]{10})…", "\n".join(lines))
+    assert len(set(names)) == len(set(runs)) == 2
+    assert re.search(f"by {names[1]}, manifest {manifests[-1]}[0-9a-f]{{54}}, MLflow run {runs[1]}[0-9a-f]{{22}}", said)
+    assert names[0] not in said
 
 
 def check_terminal(code: int, said: str) -> None:
@@ -42,7 +68,8 @@ def check_terminal(code: int, said: str) -> None:
     assert "19 of 20 right: accuracy 95.0% by the true labels" in said
     assert sum("█" in line or "▀" in line for line in lines) == 12  # three rows of digits, four lines each
     summary = lines[lines.index("Summary") + 1 :]
-    assert [line.split("  ")[0] for line in summary[1:7]] == FLOWS
+    assert [line.split("  ")[0] for line in summary[1:9]] == FLOWS
+    check_explained(lines)
     assert lines[-1].startswith("done in ")
 
 
@@ -81,12 +108,23 @@ def is_starting_the_node(place: Place) -> bool:
     return any("infernet.compute.worker" in line for line in place.find_processes())
 
 
+def is_making_the_store(place: Place) -> bool:
+    return any(place.temporary.glob("infernet-demo-*/improved/mlflow.db"))
+
+
+def is_training_on_request(place: Place) -> bool:
+    return any(place.temporary.glob("infernet-demo-*/improved/mlruns/digits/*"))
+
+
 @pytest.mark.parametrize(
     ("moment", "number", "to_all", "code"),
     [
         (is_training, signal.SIGHUP, True, 129),
         (is_starting_the_chain, signal.SIGTERM, False, 143),
         (is_starting_the_node, signal.SIGINT, True, 130),
+        (is_making_the_store, signal.SIGHUP, False, 129),
+        (is_training_on_request, signal.SIGINT, True, 130),
+        (is_training_on_request, signal.SIGTERM, False, 143),
     ],
 )
 def test_a_signal_ends_it_and_nothing_is_left(
