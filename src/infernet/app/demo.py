@@ -6,18 +6,18 @@ import asyncio
 import itertools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from infernet.app.demo_events import Event, Line, Picture, Pictures, Row, Section, Summary, average_gas
 from infernet.app.demo_librarian import show_librarian
 from infernet.app.demo_market import Market
 from infernet.app.demo_workflow import Aside, check_installed, improve
 from infernet.app.network import LocalNetwork, start_network
-from infernet.app.training import train_digits_apart, train_texts_apart
+from infernet.app.training import load_held_out_apart, train_digits_apart, train_texts_apart
 from infernet.client import AsyncClient, Output
 from infernet.models.store import ModelStore
 from infernet.protocol.events import SubscriptionCreated, decode_event
@@ -32,6 +32,7 @@ INTERVALS = 3
 PERIOD_S = 2
 BLOCK_TIME_S = 1.0
 NODES = 2
+T = TypeVar("T")
 
 
 async def run_demo(report: Callable[[Event], None]) -> Summary:
@@ -53,24 +54,16 @@ class _Demo:
         store = self._folder / "models"
         containers = [ContainerSettings(kind="model", model=MODEL_NAME)]
         async with AsyncExitStack() as stack:
-            digits = asyncio.create_task(train_digits_apart(self._folder / "digits"))
-            stack.push_async_callback(_end, digits)
-            manual = asyncio.create_task(train_texts_apart(self._folder / "texts"))
-            stack.push_async_callback(_end, manual)
+            digits = _begin(stack, train_digits_apart(self._folder / "digits"))
+            manual = _begin(stack, train_texts_apart(self._folder / "texts"))
             starting = start_network(containers, store, nodes=0, block_time_s=BLOCK_TIME_S)
             network = await stack.enter_async_context(starting)
             model, texts = await digits, await manual
+            held_out = _begin(stack, load_held_out_apart(self._folder / "held-out"))
             aside = Aside(self._report)
             say = partial(self._say, report=aside)
-            improving = asyncio.create_task(improve(network, store, self._folder / "improved", aside, say))
-            stack.push_async_callback(_end, improving)
-            self._summary.accuracy = model.accuracy
-            stored = ModelStore(store).add(model.folder)
-            accuracy, rows = model.accuracy, len(model.labels)
-            self._say(f"trained {model.manifest.name}: right on {accuracy:.1%} of {rows} held-out digits")
-            self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:10]}…")
-            self._say(f"chain {network.chain.chain_id} at {network.chain.rpc_url}")
-            self._say(f"Coordinator {network.coordinator}")
+            improving = _begin(stack, improve(network, store, self._folder / "improved", held_out, aside, say))
+            self._add_model(network, store, model)
             await network.add_node()
             self._say_node(network)
             await self._ask(network, model)
@@ -82,6 +75,14 @@ class _Demo:
             self._summary.rows += asked
         self._summary.took_s = time.monotonic() - self._began_s
         return self._summary
+
+    def _add_model(self, network: LocalNetwork, store: Path, model: TrainedDigits) -> None:
+        stored = ModelStore(store).add(model.folder)
+        self._summary.accuracy, rows = model.accuracy, len(model.labels)
+        self._say(f"trained {model.manifest.name}: right on {model.accuracy:.1%} of {rows} held-out digits")
+        self._say(f"exported to ONNX, determinism {model.manifest.determinism.value}, manifest {stored.hash[:10]}…")
+        self._say(f"chain {network.chain.chain_id} at {network.chain.rpc_url}")
+        self._say(f"Coordinator {network.coordinator}")
 
     async def _ask(self, network: LocalNetwork, model: TrainedDigits) -> None:
         container = model.manifest.name
@@ -223,6 +224,13 @@ class _Demo:
         report: Callable[[Event], None] | None = None,
     ) -> None:
         (report or self._report)(Line(time.monotonic() - self._began_s, text, block, gas))
+
+
+def _begin(stack: AsyncExitStack, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Beside the rest, until the stack unwinds at the latest."""
+    task = asyncio.create_task(work)
+    stack.push_async_callback(_end, task)
+    return task
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

@@ -5,7 +5,7 @@ it, has it trained again, better, and asks again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from infernet.app.explanation import explain_record
 from infernet.app.network import LocalNetwork
 from infernet.app.node import RunningNode
 from infernet.app.publishing import Offer, publish_model
-from infernet.app.training import FOREST, HeldOut, load_held_out_apart
+from infernet.app.training import FOREST, HeldOut
 from infernet.client import AsyncClient, Terms
 from infernet.models.mlflow_registry import find_registered, parse_reference
 from infernet.models.storage import Location
@@ -66,16 +66,21 @@ def check_installed() -> None:
 
 
 async def improve(
-    network: LocalNetwork, model_store: Path, folder: Path, report: Callable[[Event], None], say: Callable[..., None]
+    network: LocalNetwork,
+    model_store: Path,
+    folder: Path,
+    held_out: Awaitable[HeldOut],
+    report: Callable[[Event], None],
+    say: Callable[..., None],
 ) -> tuple[list[Row], list[Version]]:
     """From the first training to the answers of a better version, by a node that trains and accounts of its own.
 
     Args:
         model_store: of the network's nodes.
         folder: where MLflow's store, its runs and what is published go.
+        held_out: the rows that the contract asks about.
     """
     await asyncio.to_thread(folder.mkdir)
-    held_out = await load_held_out_apart(folder / "held-out")
     mlflow = MlflowSettings(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     container = ContainerSettings(id=_CONTAINER, kind="training", workflow=FOREST, timeout_s=_TIMEOUT_S)
     async with (
@@ -85,7 +90,8 @@ async def improve(
     ):
         deploying = creator.deploy("Trainer", network.coordinator, _CONTAINER, node.address, False)
         trainer, _ = await asyncio.gather(deploying, payer.deposit(PRICE))
-        contract = _Trainer(creator, trainer, ModelStore(model_store), mlflow.tracking_uri, folder, held_out, say)
+        models = ModelStore(model_store)
+        contract = _Trainer(creator, trainer, models, mlflow.tracking_uri, folder, await held_out, say)
         rows, versions = [], []
         for flow, request in REQUESTS.items():
             versions.append(await contract.train(request))
