@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet import workflows
+from infernet.compute.worker_process import SINGLE_THREADED
 from infernet.errors import InfernetError, NodeMisconfigured
 from infernet.models.store import read_manifest
 from infernet.workflows.digits import TrainedDigits, train_digits
@@ -101,6 +102,7 @@ async def _train_apart(workflow: str, folder: Path) -> Any:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=SINGLE_THREADED | dict(os.environ),
         start_new_session=True,  # Ctrl-C in the terminal is for us
     )
     try:

@@ -17,7 +17,8 @@ from infernet.errors import InfernetError, NodeMisconfigured, RetryLater
 
 _LAST_WORDS_BYTES = 4096
 _LAST_WORDS_WAIT_S = 0.05
-_SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""For small models: threads that wait for one another cost more than they bring."""
 
 
 class WorkerProcess(asyncio.SubprocessProtocol):
@@ -154,4 +155,4 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 def _build_environment() -> dict[str, str]:
     """What a worker may see: not the node's own settings, which can hold secrets."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("INFERNET_")}
-    return _SINGLE_THREADED | inherited
+    return SINGLE_THREADED | inherited
