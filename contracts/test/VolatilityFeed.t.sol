@@ -150,6 +150,8 @@ contract VolatilityFeedTest is Base {
         feed.start(PERIOD, 3);
         feed.stop();
         vm.assertEq(feed.subscriptionId(), 0);
+        vm.expectEmit(address(feed));
+        emit VolatilityFeed.Started(id + 1, PERIOD, 3);
         vm.assertGt(feed.start(PERIOD, 3), id);
     }
 

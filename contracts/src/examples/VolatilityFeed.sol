@@ -27,6 +27,7 @@ contract VolatilityFeed is SubscriptionConsumer {
         uint40 deliveredAt;
     }
 
+    event Started(uint32 indexed id, uint32 period, uint256 frequency);
     event Forecasted(uint32 indexed interval, address indexed node, uint256 swing);
 
     error NotOwner(address sender);
@@ -104,11 +105,13 @@ contract VolatilityFeed is SubscriptionConsumer {
         uint32 maxGasLimit = CALLBACK_GAS + COORDINATOR.DELIVERY_OVERHEAD_WEI();
         id = _createModelOutputSubscription(CONTAINER, MAX_GAS_PRICE, maxGasLimit, frequency, period_, 1);
         (subscriptionId, period) = (id, period_);
+        emit Started(id, period_, frequency);
     }
 
     function stop() external onlyOwner {
-        _cancelModelOutputSubscription(subscriptionId);
+        uint32 id = subscriptionId;
         subscriptionId = 0;
+        _cancelModelOutputSubscription(id);
     }
 
     /// @notice The margin for a position of that worth: all of it where no forecast is younger than two intervals.
