@@ -65,7 +65,8 @@ class Evaluation:
     def _read_probabilities(self) -> NDArray[Any] | None:
         if not (hasattr(self.estimator, "predict_proba") and hasattr(self.estimator, "classes_")):
             return None
-        found: NDArray[Any] = np.asarray(self.estimator.predict_proba(self.split.held_out.features))
+        by_name, rows = hasattr(self.estimator, "feature_names_in_"), self.split.held_out
+        found: NDArray[Any] = np.asarray(self.estimator.predict_proba(rows.features if by_name else rows.matrix()))
         return found
 
     def _learn_on_parts(self) -> dict[str, list[tuple[float, float]]]:
