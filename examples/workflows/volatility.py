@@ -48,7 +48,7 @@ class Volatility(TrainingWorkflow):
         prices = sp500.load()["Close"]
         swing = prices.pct_change().pow(2).rolling(DAYS).sum().pow(0.5)
         features = build_features(prices).assign(swing=swing.shift(-DAYS), date=prices.index[1:])
-        return Table(features[WARM_UP::DAYS].dropna(), source="S&P 500, 1999 to 2018 (arch 8.0.0)")
+        return Table(features[WARM_UP::DAYS].dropna(), source="S&P 500, 1999 to 2018 (arch)")
 
     def train(self, rows: Rows) -> LinearRegression:
         return LinearRegression().fit(rows.features, rows.target)

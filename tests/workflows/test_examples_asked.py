@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import need
 
 from infernet.app.network import start_network
 from infernet.protocol.abi_codec import decode_abi, encode_abi
@@ -25,6 +27,7 @@ ASKED = {
 
 @pytest.mark.chain
 async def test_a_text_is_embedded_and_answered_in_one_request(tracker: Tracker, tmp_path: Path) -> None:
+    need(find_spec("wordllama") is not None, "no wordllama, which has wheels up to Python 3.13")
     workflow = load_workflow(EXAMPLES / "questions.py")
     run_training(workflow, tracker=tracker)
     classes = prepare(workflow).split.held_out.classes
