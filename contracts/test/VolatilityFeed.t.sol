@@ -129,13 +129,20 @@ contract VolatilityFeedTest is Base {
 
     function test_RevertWhen_APriceJumps() public {
         feed.addPrices(_one(PRICE));
-        uint256[3] memory wrong = [uint256(0), PRICE / 2 - 1, PRICE * 2 + 1];
+        uint256[2] memory wrong = [PRICE / 2 - 1, PRICE * 2 + 1];
         for (uint256 i; i < wrong.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(VolatilityFeed.PriceJumped.selector, PRICE, wrong[i]));
             feed.addPrices(_one(wrong[i]));
         }
         feed.addPrices(_one(PRICE * 2));
         feed.addPrices(_one(PRICE));
+    }
+
+    function test_RevertWhen_ThereIsNoPrice() public {
+        vm.expectRevert(VolatilityFeed.NoPrice.selector);
+        feed.addPrices(new uint256[](0));
+        vm.expectRevert(VolatilityFeed.NoPrice.selector);
+        feed.addPrices(new uint256[](1));
     }
 
     function test_RevertWhen_ThereAreTooFewPrices() public {

@@ -31,6 +31,7 @@ contract VolatilityFeed is SubscriptionConsumer {
     event Forecasted(uint32 indexed interval, address indexed node, uint256 swing);
 
     error NotOwner(address sender);
+    error NoPrice();
     error PriceJumped(uint256 from, uint256 to);
     error TooFewPrices(uint256 returnCount);
     error StalePrices(uint40 pricedAt);
@@ -87,9 +88,11 @@ contract VolatilityFeed is SubscriptionConsumer {
     /// @notice Takes the closing prices of the days since the last call, in any one unit.
     /// @dev What halves or doubles within a day is taken for a mistake.
     function addPrices(uint256[] calldata prices) external onlyOwner {
+        if (prices.length == 0) revert NoPrice();
         Averages memory averages = _averages;
         uint256 last = lastPrice;
         for (uint256 i; i < prices.length; ++i) {
+            if (prices[i] == 0) revert NoPrice();
             if (last != 0) _addReturn(averages, _computeReturn(last, prices[i]));
             last = prices[i];
         }
