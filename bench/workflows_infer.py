@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_wine
 
-from infernet.workflows.inference import start_inference
+from infernet.workflows.inference_workflow import start_inference
 
 WINE = """
 from sklearn.datasets import load_wine

@@ -12,9 +12,16 @@ import pytest
 from mlflow_stores import copy_store, register
 from small_models import write_model
 
+import infernet.workflows
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.workflows.csv_file import read_columns
-from infernet.workflows.inference import InferenceWorkflow, inference, load_inference, run_inference, start_inference
+from infernet.workflows.inference_workflow import (
+    InferenceWorkflow,
+    inference,
+    load_inference,
+    run_inference,
+    start_inference,
+)
 from infernet.workflows.tracker import Tracker, open_tracker
 
 REFERENCE = "models:/largest@champion"
@@ -72,6 +79,21 @@ def test_a_function_becomes_a_workflow(place: dict[str, object]) -> None:
     assert run_inference(second, ROWS, **place)["is_second"].tolist() == [False] * 3  # type: ignore[arg-type]
 
 
+def test_what_the_package_names_is_found_whatever_was_imported_before() -> None:
+    folder = Path(infernet.workflows.__file__).parent
+    modules = sorted(f"infernet.workflows.{path.stem}" for path in folder.glob("[!_]*.py"))
+    names = infernet.workflows.__dir__()
+    assert {"inference", "training", "run_inference", "run_training", "start_inference"} <= set(names)
+    code = (
+        "import importlib, sys, types, infernet.workflows as workflows\n"
+        "for module in sys.argv[1].split(','): importlib.import_module(module)\n"
+        "print([name for name in dir(workflows) if isinstance(getattr(workflows, name), types.ModuleType)])\n"
+        "from infernet.workflows import inference; print(inference.__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, ",".join(modules)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "infernet.workflows.inference_workflow"]
+
+
 def test_a_workflow_without_a_model_is_refused(place: dict[str, object]) -> None:
     with pytest.raises(InvalidInput) as caught:
         start_inference(InferenceWorkflow(), **place)  # type: ignore[arg-type]
@@ -81,7 +103,7 @@ def test_a_workflow_without_a_model_is_refused(place: dict[str, object]) -> None
 def test_a_file_has_one_workflow_or_one_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "flows.py"
     path.write_text(
-        "from infernet.workflows.inference import InferenceWorkflow, inference\n"
+        "from infernet.workflows import InferenceWorkflow, inference\n"
         "class A(InferenceWorkflow):\n    name, model = 'a', 'models:/a@champion'\n"
         "@inference('models:/b@champion')\ndef b(rows, model): return {}\n"
     )

@@ -31,7 +31,7 @@ def infer(
 ) -> None:
     """Answer every row by the version that the name stands for now; on standard output, as CSV, unless told."""
     from infernet.workflows.csv_file import read_columns
-    from infernet.workflows.inference import load_inference, start_inference
+    from infernet.workflows.inference_workflow import load_inference, start_inference
     from infernet.workflows.loaded_model import list_columns
     from infernet.workflows.tracker import choose_tracking_uri
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from infernet.workflows.data import Rows as Rows
     from infernet.workflows.data import Table as Table
     from infernet.workflows.flavours.export import Export as Export
-    from infernet.workflows.inference import InferenceWorkflow as InferenceWorkflow
-    from infernet.workflows.inference import inference as inference
-    from infernet.workflows.inference import run_inference as run_inference
-    from infernet.workflows.inference import start_inference as start_inference
+    from infernet.workflows.inference_workflow import InferenceWorkflow as InferenceWorkflow
+    from infernet.workflows.inference_workflow import inference as inference
+    from infernet.workflows.inference_workflow import run_inference as run_inference
+    from infernet.workflows.inference_workflow import start_inference as start_inference
     from infernet.workflows.metrics import Metric as Metric
     from infernet.workflows.progress import Progress as Progress
     from infernet.workflows.search import Range as Range
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Export": "flavours.export",
-    "InferenceWorkflow": "inference",
+    "InferenceWorkflow": "inference_workflow",
     "Metric": "metrics",
     "Progress": "progress",
     "Range": "search",
@@ -34,7 +34,10 @@ _PLACES = {
     "Table": "data",
     "TrainedVersion": "trainer",
     "TrainingWorkflow": "workflow",
+    "inference": "inference_workflow",
+    "run_inference": "inference_workflow",
     "run_training": "trainer",
+    "start_inference": "inference_workflow",
     "training": "workflow",
 }
 

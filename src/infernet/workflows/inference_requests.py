@@ -13,7 +13,7 @@ from infernet.models.store import verify_files
 from infernet.onnx_session import open_session
 from infernet.protocol.manifest import Manifest, compute_manifest_hash, parse_manifest
 from infernet.protocol.model_codec import decode_features, encode_outputs
-from infernet.workflows.inference import load_inference
+from infernet.workflows.inference_workflow import load_inference
 from infernet.workflows.loaded_model import Columns, LoadedModel
 
 
