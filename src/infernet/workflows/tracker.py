@@ -18,6 +18,7 @@ from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, Retr
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """MLflow's own default: its page, opened in the same folder, shows the same."""
+_VARIABLE = "MLFLOW_TRACKING_URI"
 _CHECK_TIMEOUT_S = 5.0
 _CURRENT = threading.Lock()
 _EXTRA = ("lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "optuna", "pandas", "skl2onnx", "skops", "sklearn")
@@ -27,7 +28,7 @@ _BATCH = 900
 
 def choose_tracking_uri(given: str | None = None) -> str:
     """Where MLflow is: what is given, else MLFLOW_TRACKING_URI, else a database in this folder."""
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    return given or os.environ.get(_VARIABLE) or DEFAULT_URI
 
 
 def import_mlflow() -> Any:
@@ -94,12 +95,16 @@ class Tracker:
         """
         mlflow = import_mlflow()
         with _CURRENT:
-            before = mlflow.get_tracking_uri()
+            before, variable = mlflow.get_tracking_uri(), os.environ.get(_VARIABLE)
+            is_by_call = mlflow.is_tracking_uri_set() and before != variable
             mlflow.set_tracking_uri(self.uri)
             try:
                 yield
             finally:
-                mlflow.set_tracking_uri(before)
+                mlflow.set_tracking_uri(before if is_by_call else None)
+                os.environ.pop(_VARIABLE, None)  # MLflow sets it as well
+                if variable is not None:
+                    os.environ[_VARIABLE] = variable
 
     def check(self) -> None:
         """Whether it answers now; a server's client would wait for long.
