@@ -152,7 +152,10 @@ class Finished:
             return same
         logged = self.run.log_model(converted, manifest, prepared.split.held_out, scores)
         self.run.tag(tags)
-        return registry.register(self.workflow.name, logged, self.run.id, tags)
+        version = registry.register(self.workflow.name, logged, self.run.id, tags, once=self.once)
+        if version.run_id != self.run.id:  # another trainer was faster
+            self.run.tag({"infernet.same_as": version.number})
+        return version
 
     def _promote(self, registry: Registry, version: Version, since: int, *, comparable: bool) -> Version:
         split, metric = self.prepared.split, self.prepared.metric

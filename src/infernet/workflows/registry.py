@@ -9,7 +9,7 @@ from typing import Any
 
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.workflows.metrics import Metric
-from infernet.workflows.tracker import Tracker, translated
+from infernet.workflows.tracker import Tracker, insert, translated
 
 CHAMPION = "champion"
 MANIFEST_HASH, DATA_HASH, HELD_OUT_HASH, SCHEMA_HASH, METRIC, SCORE, BEFORE, WITHDRAWN = (
@@ -94,8 +94,16 @@ class Registry:
                     return None
                 raise
 
-    def register(self, model: str, logged_model: Any, run_id: str, tags: Mapping[str, str]) -> Version:
-        """A version of files that are all there. MLflow writes it with its tags in one step."""
+    def register(
+        self, model: str, logged_model: Any, run_id: str, tags: Mapping[str, str], *, once: bool = False
+    ) -> Version:
+        """A version of files that are all there. MLflow writes it with its tags in one step.
+
+        Args:
+            once: where others register the same manifest hash at this moment, all of them answer the first version.
+                MLflow cannot look and register in one step: each registers and then looks, and takes its own back
+                where there is an earlier one.
+        """
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         with translated(self.tracker.uri):
@@ -106,7 +114,13 @@ class Registry:
                     raise
             source, logged = logged_model.model_uri, logged_model.model_id
             with self.tracker.current():
-                return _read(self._client.create_model_version(model, source, run_id, dict(tags), model_id=logged))
+                own = _read(self._client.create_model_version(model, source, run_id, dict(tags), model_id=logged))
+            first = self.find_same(model, tags[MANIFEST_HASH]) if once else own
+            if first is None or first.number == own.number:
+                return own
+            self._client.delete_model_version(model, str(own.number))
+            self._client.delete_logged_model(logged)
+            return first
 
     def promote(
         self,
@@ -162,14 +176,19 @@ class Registry:
     def _score_again(
         self, version: Version, metric: Metric, held_out_hash: str, score_again: Callable[[Version], float | None]
     ) -> float | None:
-        score = score_again(version)
-        if score is None:
-            return None
-        with translated(self.tracker.uri):
-            self._client.set_model_version_tag(
-                version.model, str(version.number), _name_score(metric, held_out_hash), f"{score:.6f}"
-            )
+        try:
+            score = score_again(version)
+            if score is not None:
+                self._tag(version, _name_score(metric, held_out_hash), f"{score:.6f}")
+        except NodeMisconfigured:
+            if any(known.number == version.number for known in self.list_versions(version.model)):
+                raise
+            return None  # it was deleted meanwhile
         return score
+
+    def _tag(self, version: Version, key: str, value: str) -> None:
+        with translated(self.tracker.uri):
+            insert(lambda: self._client.set_model_version_tag(version.model, str(version.number), key, value))
 
     def rollback(self, model: str, to: int | None = None) -> tuple[Version, Version]:
         """Withdraw the champion and point the alias at the champion before it, or at the version that is named.
@@ -190,9 +209,7 @@ class Registry:
         with translated(self.tracker.uri):
             self._set_champion(target)
             if target.number < champion.number:
-                self._client.set_model_version_tag(
-                    model, str(champion.number), WITHDRAWN, f"rolled back to {target.number}"
-                )
+                self._tag(champion, WITHDRAWN, f"rolled back to {target.number}")
             if target.is_withdrawn:
                 self._client.delete_model_version_tag(model, str(target.number), WITHDRAWN)
         return champion, target
@@ -216,11 +233,10 @@ class Registry:
         return (named or earlier)[-1]
 
     def _set_champion(self, version: Version, before: Version | None = None) -> None:
-        number = str(version.number)
+        if before is not None:
+            self._tag(version, BEFORE, str(before.number))
         with translated(self.tracker.uri):
-            if before is not None:
-                self._client.set_model_version_tag(version.model, number, BEFORE, str(before.number))
-            self._client.set_registered_model_alias(version.model, CHAMPION, number)
+            insert(lambda: self._client.set_registered_model_alias(version.model, CHAMPION, str(version.number)))
 
     def fetch_folder(self, version: Version, folder: Path) -> Path:
         """A version's files, below the folder.

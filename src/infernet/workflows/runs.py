@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from infernet.errors import InfernetError
 from infernet.models import MANIFEST_FILE
 from infernet.protocol.manifest import Manifest, encode_manifest
-from infernet.workflows.tracker import Tracker, translated
+from infernet.workflows.tracker import Tracker, insert, translated
 from infernet.workflows.workflow import TrainingWorkflow, compute_code_hash
 
 if TYPE_CHECKING:
@@ -54,10 +54,9 @@ class Run:
 
         profile = f'{{"rows": {len(table.frame)}, "held_out_rows": {len(split.held_out)}}}'
         dataset = Dataset(table.source[:500], data_hash[:36], "local", table.source, profile=profile)
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
         with translated(self.tracker.uri):
-            self.tracker.client.log_inputs(
-                self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
-            )
+            insert(lambda: self.tracker.client.log_inputs(self.id, inputs))
         self.tag({"infernet.data_hash": data_hash, "infernet.held_out_hash": split.held_out_hash})
 
     def log_history(self, progress: Progress, took_s: float) -> None:

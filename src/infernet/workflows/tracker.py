@@ -7,15 +7,16 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, RetryLater
 
+T = TypeVar("T")
 DEFAULT_URI = "sqlite:///mlflow.db"
 """MLflow's own default: its page, opened in the same folder, shows the same."""
 _VARIABLE = "MLFLOW_TRACKING_URI"
@@ -234,6 +235,20 @@ def translated(uri: str) -> Iterator[None]:
         if "Connection" in text or "Max retries" in text or "timed out" in text:
             raise _build_unreachable(uri, "it stopped answering") from error
         raise NodeMisconfigured("registry.unusable", f"MLflow at {hide_password(uri)} refuses: {text}") from error
+
+
+def insert(action: Callable[[], T]) -> T:
+    """MLflow looks and then inserts: of two processes that add the same row at once one is refused (BAD_REQUEST), and
+    finds the row when it tries again.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        return action()
+    except MlflowException as error:
+        if error.error_code != "BAD_REQUEST":
+            raise
+    return action()
 
 
 def _build_unreachable(uri: str, reason: object) -> InfernetError:
