@@ -18,8 +18,9 @@ WORDS = {
     "account.password_file": "File with the key file's password, where `INFERNET_KEY_PASSWORD` is not set.",
     "journal.path": "The node's memory, an SQLite file. One node at a time.",
     "models.store": "Folder of the model store.",
-    "models.max_bytes": "How much all fetched models may take up; the longest unused leave. No limit unless set.",
-    "models.fetch": "When a followed model's new version is fetched: `ahead`, or on `first-use`.",
+    "models.max_bytes": "How much all fetched models may take up, what has arrived of others included; the longest "
+    "unused leave. No limit unless set.",
+    "models.fetch": "When a model that lies elsewhere is fetched: `ahead`, or on `first-use`.",
     "models.poll_interval_s": "Seconds between two looks at the names that models follow.",
     "models.trusted_folders": "Folders of this machine that an entry of the chain's ModelRegistry may name.",
     "models.private_addresses": "Whether such an entry may lead to a web server of this machine's own networks.",
@@ -36,6 +37,8 @@ WORDS = {
     "policy.margin_percent": "What an answer paid in ether must earn at the least, in percent of what its delivery's "
     "gas costs at the present price and with the dearest callback. 0 does not look.",
     "policy.verifiers": "Verifiers that this node works with. Its bond towards each is read when it starts.",
+    "policy.namespaces": "Namespaces of the first chain's ModelRegistry whose models are all served, also without a "
+    "`[[containers]]` table: each is fetched when a subscription first asks for it. Needs `models.max_bytes`.",
     "policy.turn_window_s": "Seconds over which several nodes spread their answers. 0 answers at once.",
     "policy.max_callback_gas": "The most gas that a consumer's callback may be promised; the node pays for it.",
     "policy.job_timeout_s": "A job whose containers together take longer is given up, its waits for them included.",
@@ -49,7 +52,8 @@ WORDS = {
     "containers.id": "What subscriptions call it. A model's own name where it is left out.",
     "containers.kind": "What it is.",
     "containers.model": "Of kind `model`: name or manifest hash of a model in the store; or a name that it follows: "
-    "`models:/NAME@ALIAS` in MLflow's registry, `namespace/name@alias` on the first chain.",
+    "`models:/NAME@ALIAS` in MLflow's registry, `namespace/name@alias` on the first chain; or `namespace/name:version` "
+    "as it was published there, where the store has no model of that name.",
     "containers.target": "Of kind `python`: `module:name` or `path/to/file.py:name`.",
     "containers.workflow": "Of kind `training`: the Python file of a workflow. Of kind `model`: the file of an "
     "inference workflow, whose steps stand around the model.",

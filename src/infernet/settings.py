@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.protocol.hashing import to_address
+from infernet.protocol.model_names import parse_published_name
 from infernet.types import Address
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,11 +26,19 @@ def _parse_address(value: str) -> Address:
         raise ValueError(error.message) from error
 
 
+def _parse_namespace(value: str) -> str:
+    try:
+        return parse_published_name(f"{value}/name:1").namespace
+    except InvalidInput as error:
+        raise ValueError(f"{value!r} is no namespace: write what stands before the / of a published name") from error
+
+
 _SQL_LIMIT = 2**63
 """The journal's integers are smaller."""
 _DAY_S = 86_400
 
 AddressField = Annotated[str, AfterValidator(_parse_address)]
+NamespaceField = Annotated[str, AfterValidator(_parse_namespace)]
 
 
 class Section(BaseModel):
@@ -94,6 +103,7 @@ class PolicySettings(Section):
     minimum_fees: dict[AddressField, int] = Field(default_factory=dict)
     margin_percent: int = Field(default=0, ge=0, le=10_000)
     verifiers: tuple[AddressField, ...] = ()
+    namespaces: tuple[NamespaceField, ...] = ()
 
 
 class ChainSettings(Section):
@@ -235,6 +245,10 @@ def _check(settings: Settings) -> None:
             raise _Contradiction(
                 "chains", f"two [[chains]] have the chain_id {chain_id}: run a second node with a key of its own"
             )
+    if settings.policy.namespaces and settings.models.max_bytes is None:
+        raise _Contradiction(
+            "policy.namespaces", "policy.namespaces has others choose what is fetched: set models.max_bytes as well"
+        )
     names = [container.name for container in settings.containers]
     for container in settings.containers:
         _check_container(container)

@@ -50,6 +50,14 @@ def test_paths_begin_at_the_files_folder(tmp_path: Path) -> None:
     assert settings.containers[0].target == f"{tmp_path}/code/own.py:reverse"
 
 
+def test_what_others_choose_to_have_fetched_needs_a_limit(tmp_path: Path) -> None:
+    policy = "[policy]\nnamespaces = ['acme']\n"
+    error = refuse(tmp_path, policy + CHAIN)
+    assert (error.code, error.fields["key"]) == ("config.invalid", "policy.namespaces")
+    assert read(tmp_path, policy + "[models]\nmax_bytes = 1000\n" + CHAIN).policy.namespaces == ("acme",)
+    assert read(tmp_path, CHAIN).policy.namespaces == ()
+
+
 def test_a_module_as_target_stays_as_it_is(tmp_path: Path) -> None:
     assert read(tmp_path, CHAIN + REVERSE).containers[0].target == "m:reverse"
 
@@ -138,6 +146,8 @@ def test_an_unknown_key_like_no_other_lists_the_known_ones(tmp_path: Path) -> No
         ("[policy]\nallowed_owners = '0x'\n" + CHAIN, "policy.allowed_owners"),
         ("[policy]\ndenied_owners = ['0x12']\n" + CHAIN, "policy.denied_owners.1"),
         ("[policy]\nturn_window_s = -1\n" + CHAIN, "policy.turn_window_s"),
+        ("[policy]\nnamespaces = ['Acme']\n" + CHAIN, "policy.namespaces.1"),
+        ("[policy]\nnamespaces = ['acme/wine']\n" + CHAIN, "policy.namespaces.1"),
         (CHAIN + REVERSE + "concurrency = 0\n", "containers.1.concurrency"),
         (CHAIN + REVERSE + "timeout_s = 0\n", "containers.1.timeout_s"),
         (CHAIN + REVERSE.replace('"reverse"', '"a,b"'), "containers.1.id"),

@@ -1,4 +1,5 @@
-"""A container whose model follows a name: an alias in MLflow's registry or on the chain, looked at every few seconds.
+"""A container whose model is fetched: an alias in MLflow's registry or on the chain, looked at every few seconds, or a
+version that was published on the chain.
 
 A new version is fetched and started beside the one that serves, then takes over; runs that began stay with the version
 that they began with, whose workers end after the last of them. Whatever goes wrong with the name or the new version,
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,9 @@ from infernet.compute.model import ModelContainer
 from infernet.errors import InfernetError, NodeMisconfigured, RetryLater
 from infernet.models.cache import HeldModel
 from infernet.models.storage import Location
+from infernet.models.store import ModelStore
 from infernet.ports import Clock
+from infernet.protocol.manifest import NAME_PATTERN
 from infernet.types import ModelUse
 
 log = structlog.get_logger()
@@ -44,7 +48,7 @@ class FollowingModel:
     """Serves the version that a reference stands for.
 
     Args:
-        reference: `models:/name@alias`, `models:/name/3` or `namespace/name@alias`.
+        reference: `models:/name@alias`, `models:/name/3`, `namespace/name@alias` or `namespace/name:version`.
         is_ahead: fetch a version when the name moves to it; else when the first request for it comes.
         options: for each version's `ModelContainer`: concurrency, times.
     """
@@ -101,6 +105,10 @@ class FollowingModel:
                 await self._switch(self._wanted)
         except RetryLater as error:
             raise NodeMisconfigured(error.code, error.message, **error.fields) from error
+        except NodeMisconfigured as error:
+            if error.code != "registry.not_found" or not re.fullmatch(NAME_PATTERN, self._reference):
+                raise
+            raise self._build_not_found() from error
         self._follower = asyncio.create_task(self._follow(), name=f"follow {self._reference}")
 
     async def run(self, features: bytes) -> bytes:
@@ -218,6 +226,15 @@ class FollowingModel:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
+    def _build_not_found(self) -> NodeMisconfigured:
+        root = self._sources.cache.root
+        return NodeMisconfigured(
+            "model.not_found",
+            f"no model {self._reference!r} in {root}, and none is published under that name on this chain: add it with "
+            "'infernet models add', or correct the name",
+            model=self._reference,
+        )
+
     def _note_trouble(self, error: InfernetError | None) -> None:
         """One line when it begins, and one when it is over."""
         code = error.code if error else ""
@@ -266,9 +283,13 @@ class FollowingModel:
             return None
 
 
-def is_followed(reference: str) -> bool:
-    """Whether a container's model is looked up elsewhere, rather than in this machine's store by its name or hash."""
-    return reference.startswith("models:/") or "@" in reference
+def is_fetched(reference: str, store: ModelStore) -> bool:
+    """Whether a container's model is looked up elsewhere: a name that it follows, or a published version that is not in
+    this machine's store.
+    """
+    if reference.startswith("models:/") or "@" in reference:
+        return True
+    return re.fullmatch(NAME_PATTERN, reference) is not None and not store.has_name(reference)
 
 
 async def _close(version: _Version) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from infernet.api import build_routes
 from infernet.app.evaluation import build_evaluation
-from infernet.app.following_model import FollowingModel, is_followed
+from infernet.app.following_model import FollowingModel, is_fetched
 from infernet.app.model_sources import ModelSources
+from infernet.app.requested_models import RequestedModels, ServedContainers
 from infernet.app.trained import TrainingContainer
 from infernet.chain.model_registry import OnChainModels
 from infernet.chain.rpc import RpcChain
@@ -80,6 +81,7 @@ async def start_node(
         for chain, rpc in zip(settings.chains, rpcs, strict=True):
             await check_chain(chain, rpc)
         containers = build_containers(settings, rpcs[0])
+        stack.push_async_callback(containers.stop)
         for container in containers.values():
             stack.push_async_callback(container.stop)
             await container.start()
@@ -163,17 +165,20 @@ async def fetch_market(settings: Settings, chain: ChainSettings, rpc: Chain, sig
     return Market(share, bonds)
 
 
-def build_containers(settings: Settings, chain: Chain) -> dict[str, Container]:
+def build_containers(settings: Settings, chain: Chain) -> ServedContainers:
     """The configured containers, not started, and what those that train have trained; more while they run.
 
     Args:
         chain: the first one; names of models are looked up there.
     """
+    namespaces = settings.policy.namespaces
+    requested = RequestedModels(_build_sources(settings, chain), namespaces) if namespaces else None
+    containers = ServedContainers(requested)
     built = [build_container(container, settings, chain) for container in settings.containers]
-    containers = {container.id: container for container in built}
+    containers.data |= {container.id: container for container in built}
     for container in built:
         if isinstance(container, TrainingContainer):
-            container.on_version(lambda version: containers.setdefault(version.id, version))
+            container.on_version(lambda version: containers.data.setdefault(version.id, version))
     return containers
 
 
@@ -184,7 +189,7 @@ def build_container(settings: ContainerSettings, whole: Settings, chain: Chain) 
         NodeMisconfigured: its model is not in the store, or is not what its manifest says.
     """
     match settings.kind:
-        case "model" if is_followed(settings.model or ""):
+        case "model" if is_fetched(settings.model or "", ModelStore(whole.models.store)):
             return FollowingModel(
                 settings.name,
                 settings.model or "",

@@ -28,7 +28,7 @@ class OnChainModels:
         self._coordinator = coordinator
         self._start_block = start_block
         self._registry: Address | None = None
-        self._known: dict[Hash32, VersionPublished] = {}  # versions never change
+        self._known: dict[Hash32, VersionPublished] = {}  # versions never change, but for a reorg
         self._abi: ContractAbi = load_artifact("ModelRegistry")
 
     async def fetch_registry(self) -> Address:
@@ -67,10 +67,11 @@ class OnChainModels:
             RetryLater: the chain cannot be reached.
         """
         target = await self.fetch_target(name)
-        if target in self._known:
-            return self._known[target]
-        if await self.fetch_manifest_hash(target) is None:
+        manifest_hash = await self.fetch_manifest_hash(target)
+        if manifest_hash is None:
             raise _not_found(name)
+        if target in self._known and self._known[target].manifest_hash == manifest_hash:
+            return self._known[target]
         registry, head = await self.fetch_registry(), await self._chain.fetch_head()
         async for logs in fetch_logs_backwards(self._chain, [registry], self._start_block, head.number):
             for log in logs:

@@ -89,6 +89,10 @@ class ModelStore:
         verify_files(model.manifest, model.folder)
         return model
 
+    def has_name(self, name: str) -> bool:
+        """Whether a model was added under that name."""
+        return self._path_of_name(name).is_file()
+
     def has(self, digest: str) -> bool:
         """Whether a model of that manifest hash is there. Its files are not verified."""
         return (self._models / digest / MANIFEST_FILE).is_file()
