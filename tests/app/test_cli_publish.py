@@ -75,6 +75,15 @@ async def test_from_mlflow_to_the_chain_and_back(
     (listed,) = await run("models", "list", "--store", "elsewhere")
     assert (listed["hash"], listed["fetchedFrom"]) == (digest, str(tmp_path / "public" / digest))
 
+    there = ("models", "fetch", "acme/largest@champion", "--trust", "public", "--store", "small")
+    chain = f'[[chains]]\nrpc_url = "{local_chain.rpc_url}"\nchain_id = 1\ncoordinator = "{coordinator}"\n'
+    (tmp_path / "infernet.toml").write_text(f'[models]\nstore = "small"\nmax_bytes = 100\n{chain}')
+    assert (await run(*there, code=1))["error"]["code"] == "model.too_large"
+    refused = await run(*there, "--max-bytes", "101", code=1)
+    assert "which may take up 101 bytes" in refused["error"]["message"]
+    assert list((tmp_path / "small").rglob("model.onnx*")) == []
+    assert (await run(*there, "--max-bytes", "100000"))["hash"] == digest
+
     assert await run("models", "earnings") == []
     await ask_and_answer(local_chain, coordinator)
     (earned,) = await run("models", "earnings", "acme/largest")

@@ -125,3 +125,50 @@ def test_many_who_fetch_the_same_at_once_fetch_it_once(tmp_path: Path) -> None:
             thread.join()
         assert found == [compute_manifest_hash(manifest).hex()] * 8
         assert sum("onnx" in path for path, _ in server.requests) == 1
+
+
+def leave_a_part(root: Path, digest: str, size_bytes: int) -> Path:
+    """What a fetch has brought whose process was killed."""
+    part = root / "incoming" / digest / "model.onnx.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(size_bytes))
+    (root / "incoming" / f"{digest}.lock").touch()
+    return part
+
+
+def test_what_was_given_up_half_way_counts_and_is_the_first_to_leave(tmp_path: Path) -> None:
+    root, size = tmp_path / "store", measure(tmp_path)
+    cache = ModelCache(root, int(2.5 * size))
+    fetch(cache, tmp_path, 1).release()
+    part = leave_a_part(root, "ab" * 32, size)
+    fetch(cache, tmp_path, 2).release()
+    assert len(cache.list()) == 2
+    assert not part.exists()
+    small = leave_a_part(root, "cd" * 32, 10)
+    fetch(cache, tmp_path, 2).release()
+    assert small.exists()  # it is taken up where it stopped, as long as there is room
+
+
+def test_models_that_arrive_at_once_find_room_for_all_or_not_at_all(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    manifests = [write_model(tmp_path / "web" / f"model-{n}", f"demo/m:{n}", favourite=n) for n in range(2)]
+    cache = ModelCache(root, int(1.5 * measure(tmp_path)))
+    ended: list[object] = []
+
+    def fetch_slowly(number: int) -> None:
+        try:
+            ended.append(cache.fetch(Location(f"{server.url}/model-{number}")).model.hash)
+        except NodeMisconfigured as error:
+            ended.append(error.code)
+
+    with serve_folder(tmp_path / "web") as server:
+        server.pause_s = 0.02
+        threads = [threading.Thread(target=fetch_slowly, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    hashes = {compute_manifest_hash(manifest).hex() for manifest in manifests}
+    assert "model.too_large" in ended
+    assert len(hashes & {*ended}) == 1
+    assert sum(model.size_bytes for model in cache.list()) <= 1.5 * measure(tmp_path / "again")

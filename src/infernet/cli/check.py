@@ -62,7 +62,7 @@ def _look_at_key(settings: Settings) -> tuple[Finding, Address | None]:
 async def _look(settings: Settings, address: Address | None) -> list[Finding]:
     findings = [await _look_at_chain(chain, address) for chain in settings.chains]
     findings += [await _look_at_container(container, settings) for container in settings.containers]
-    if not settings.containers:
+    if not settings.containers and not settings.policy.namespaces:
         findings.append(Finding("containers", False, "none: the node has nothing to serve, add a [[containers]] table"))
     return findings
 

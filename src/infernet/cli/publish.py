@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infernet.cli.money import LOCAL, Coordinator, Keystore, RpcUrl, check_coordinator, parse_amount
-from infernet.cli.options import MODEL_STORE, AsJson, Store, TrackingUri, load_user_signer
+from infernet.cli.options import CONFIG_FILE, MODEL_STORE, AsJson, Store, TrackingUri, load_user_signer
 from infernet.cli.output import console, errors, print_json
 from infernet.cli.run import run
 from infernet.errors import InfernetError
@@ -147,6 +147,14 @@ def fetch(
         list[Path] | None, typer.Option("--trust", help="A folder of this machine that the chain's entry may name.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Let it lead to a server of this network.")] = False,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            help="How much all fetched models may take up; models.max_bytes of the node in this folder unless given.",
+            show_default=False,
+            min=1,
+        ),
+    ] = None,
     store: Store = MODEL_STORE,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -155,7 +163,8 @@ def fetch(
     from infernet.workflows.tracker import choose_tracking_uri
 
     place = _Place(store, choose_tracking_uri(tracking_uri), rpc_url, coordinator, start_block)
-    version, held = run(_fetch(model, place, trusted or [], private))
+    cache_bytes = _find_limit(store) if max_bytes is None else max_bytes
+    version, held = run(_fetch(model, place, trusted or [], private, cache_bytes))
     if as_json:
         facts = {"model": version, "name": held.model.manifest.name, "hash": held.model.hash}
         print_json(facts | {"folder": str(held.model.folder), "source": held.source})
@@ -164,7 +173,19 @@ def fetch(
     console().print(f"  in {held.model.folder}", style="dim", soft_wrap=True)
 
 
-async def _fetch(reference: str, place: _Place, trusted: list[Path], private: bool) -> tuple[str, HeldModel]:
+def _find_limit(store: Path) -> int | None:
+    """The node's own, where the configuration in this folder has that store."""
+    from infernet.settings import read_settings
+
+    if not CONFIG_FILE.is_file():
+        return None
+    models = read_settings(CONFIG_FILE).models
+    return models.max_bytes if models.store == store.resolve() else None
+
+
+async def _fetch(
+    reference: str, place: _Place, trusted: list[Path], private: bool, max_bytes: int | None
+) -> tuple[str, HeldModel]:
     from contextlib import AsyncExitStack
 
     from infernet.app.model_sources import ModelSources
@@ -178,7 +199,7 @@ async def _fetch(reference: str, place: _Place, trusted: list[Path], private: bo
         if place.coordinator:
             chain = await stack.enter_async_context(RpcChain(place.rpc_url))
             models = OnChainModels(chain, to_address(place.coordinator), place.start_block)
-        cache = ModelCache(place.store)
+        cache = ModelCache(place.store, max_bytes)
         sources = ModelSources(cache, place.tracking_uri, models, trusted, private_addresses=private)
         with _showing_bytes("fetching") as progress:
             found = await sources.resolve(reference)

@@ -64,7 +64,8 @@ class ModelCache:
 
     Args:
         root: of the model store.
-        max_bytes: how much all fetched models may take up together; None for no limit.
+        max_bytes: how much all fetched models may take up together, with what has arrived of others; None for no
+            limit.
     """
 
     def __init__(self, root: Path, max_bytes: int | None = None) -> None:
@@ -109,10 +110,10 @@ class ModelCache:
             return held
         manifest = fetch_manifest(folder, expected_hash)
         digest = compute_manifest_hash(manifest).hex()
-        with self._alone(digest):
+        with self._alone(digest) as lock:
             if (held := self.hold(digest)) is not None:
                 return held
-            self._make_room(manifest)
+            self._make_room(manifest, digest, lock)
             incoming = self._incoming / digest
             incoming.mkdir(parents=True, exist_ok=True)
             download_files(manifest, folder, incoming, progress)
@@ -131,33 +132,60 @@ class ModelCache:
         for path in self._fetched.glob("*.json"):
             if self.store.has(path.stem) and path.stem not in named:
                 source = json.loads(path.read_text())["source"]
-                found.append(FetchedModel(path.stem, source, self._measure(path.stem), path.stat().st_mtime))
+                found.append(
+                    FetchedModel(path.stem, source, _measure(self.store.folder_of(path.stem)), path.stat().st_mtime)
+                )
         return sorted(found, key=lambda model: model.used_at)
 
-    def _make_room(self, manifest: Manifest) -> None:
-        """Remove what nobody uses until the model fits.
+    def _make_room(self, manifest: Manifest, digest: str, lock: TextIO) -> None:
+        """Remove what nobody uses until the model fits, and keep the room until `lock` is free.
 
         Raises:
             NodeMisconfigured: `model.too_large`.
         """
         if self._max_bytes is None:
             return
-        free = self._max_bytes - _compute_size(manifest)
-        present = self.list()
-        excess = sum(model.size_bytes for model in present) - free
-        for model in present:
-            if excess > 0 and free >= 0 and self._evict(model.hash):
-                excess -= model.size_bytes
-        if excess > 0:
-            raise _too_large(manifest, self._max_bytes)
+        with (self._incoming / "room").open("w") as others:
+            fcntl.flock(others, fcntl.LOCK_EX)
+            free = self._max_bytes - _compute_size(manifest)
+            arriving = {path.stem for path in self._incoming.glob("*.lock")} - {digest}
+            sizes = {other: self._measure_arriving(other) for other in sorted(arriving)}
+            present = self.list()
+            excess = sum(sizes.values()) + sum(model.size_bytes for model in present) - free
+            for other, size_bytes in sizes.items():
+                if excess > 0 and free >= 0 and self._give_up(other):
+                    excess -= size_bytes
+            for model in present:
+                if excess > 0 and free >= 0 and self._evict(model.hash):
+                    excess -= model.size_bytes
+            if excess > 0:
+                raise _too_large(manifest, self._max_bytes)
+            lock.truncate(0)
+            lock.write(str(_compute_size(manifest)))
+            lock.flush()
+
+    def _measure_arriving(self, digest: str) -> int:
+        """What has arrived of a model, or all of it where somebody fetches it now."""
+        arrived = _measure(self._incoming / digest)
+        with self._lock_file(digest).open("a+") as lock:
+            if _try_lock(lock):
+                return arrived
+            lock.seek(0)
+            return max(arrived, int(lock.read() or 0))
+
+    def _give_up(self, digest: str) -> bool:
+        """Remove what has arrived of a model. False where somebody fetches it."""
+        with self._lock_file(digest).open("a") as lock:
+            if not _try_lock(lock):
+                return False
+            shutil.rmtree(self._incoming / digest, ignore_errors=True)
+        return True
 
     def _evict(self, digest: str) -> bool:
         """False where somebody uses it."""
         path = self._fetched / f"{digest}.json"
         with path.open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _try_lock(lock):
                 return False
             path.unlink(missing_ok=True)  # first: who waits for the lock then sees that the model is gone
             self.store.remove(digest)
@@ -177,12 +205,16 @@ class ModelCache:
         return lock
 
     @contextmanager
-    def _alone(self, digest: str) -> Iterator[None]:
+    def _alone(self, digest: str) -> Iterator[TextIO]:
         """One process at a time fetches a model; the others then find it."""
         self._incoming.mkdir(parents=True, exist_ok=True)
-        with (self._incoming / f"{digest}.lock").open("w") as lock:
+        with self._lock_file(digest).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield lock
+
+    def _lock_file(self, digest: str) -> Path:
+        """Its content is the size of the model that whoever holds it fetches."""
+        return self._incoming / f"{digest}.lock"
 
     def _note(self, digest: str, source: str) -> None:
         self._fetched.mkdir(parents=True, exist_ok=True)
@@ -192,8 +224,17 @@ class ModelCache:
             temporary.write_text(json.dumps({"source": source}))
             temporary.rename(path)
 
-    def _measure(self, digest: str) -> int:
-        return sum(path.stat().st_size for path in (self.store.folder_of(digest)).rglob("*") if path.is_file())
+
+def _try_lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _measure(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _compute_size(manifest: Manifest) -> int:
@@ -204,6 +245,6 @@ def _too_large(manifest: Manifest, max_bytes: int | None) -> NodeMisconfigured:
     return NodeMisconfigured(
         "model.too_large",
         f"{manifest.name} ({_compute_size(manifest):,} bytes) finds no room among the fetched models, which may take "
-        f"up {max_bytes or 0:,} bytes and of which those in use stay: set models.max_bytes higher",
+        f"up {max_bytes or 0:,} bytes and of which those in use stay: set models.max_bytes (or --max-bytes) higher",
         model=manifest.name,
     )
