@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from range_server import FileServer, serve_folder
+from s3_server import serve_bucket
 from small_models import write_model
 
 from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured, RetryLater
@@ -53,24 +54,8 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def bucket() -> Iterator[str]:
     """A bucket of an S3 server on this machine."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    values = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="models")
-        yield "s3://models"
-    server.stop()
+    with serve_bucket("models") as uri:
+        yield uri
 
 
 def test_a_model_that_was_uploaded_to_a_folder_is_fetched_from_it(

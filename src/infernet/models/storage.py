@@ -17,8 +17,10 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from infernet.errors import InvalidInput, NodeMisconfigured, RetryLater
 from infernet.models.http_storage import stream_http
+from infernet.models.leftovers import remove_leftovers
 
 CHUNK_BYTES = 1 << 20
+_WRITING = ".writing-"
 Report: TypeAlias = "Callable[[int], None]"
 _PACKAGES = {"s3": "'infernet[s3]'", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
 """Schemes that fsspec opens, by the package that each needs. Not all it knows: some lead back to this machine."""
@@ -179,7 +181,8 @@ def _build_callback(report: Report) -> Any:
 
 def _replace_file(target: Path, source: Path, report: Report) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
+    remove_leftovers(target.parent, _WRITING)
+    handle, temporary = tempfile.mkstemp(prefix=_WRITING, dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream, source.open("rb") as content:
             while chunk := content.read(CHUNK_BYTES):

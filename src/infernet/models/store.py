@@ -4,7 +4,8 @@
     <root>/names/<namespace>/<name>/<version>      a file that holds the manifest hash
 
 A manifest's hash covers the hash of every file, so a folder's name says all that is in it. A model is built in a
-temporary folder and renamed into place, its name comes last: a crash leaves a temporary folder, never half a model.
+temporary folder and renamed into place, its name comes last: a crash leaves a temporary folder, which goes a day later,
+never half a model.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infernet.errors import InvalidInput, NodeMisconfigured
+from infernet.models.leftovers import remove_leftovers
 from infernet.protocol.manifest import (
     NAME_PATTERN,
     Manifest,
@@ -28,6 +30,7 @@ from infernet.protocol.manifest import (
 )
 
 MANIFEST_FILE = "manifest.json"
+_ADDING, _REMOVING = ".adding-", ".removing-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class ModelStore:
         """Take a model away that has no name. Whoever still uses its files must have been asked before."""
         folder = self._models / digest
         if folder.exists():
-            with tempfile.TemporaryDirectory(prefix=".removing-", dir=self._models) as work:
+            with tempfile.TemporaryDirectory(prefix=_REMOVING, dir=self._models) as work:
                 folder.rename(Path(work) / "model")  # at once for everybody, however long the deletion takes
 
     def _find(self, reference: str) -> str:
@@ -156,7 +159,8 @@ class ModelStore:
 
     def _install(self, manifest: Manifest, source: Path, target: Path) -> None:
         self._models.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".adding-", dir=self._models) as work:
+        remove_leftovers(self._models, _ADDING, _REMOVING)
+        with tempfile.TemporaryDirectory(prefix=_ADDING, dir=self._models) as work:
             built = Path(work) / "model"
             for file in manifest.files:
                 _copy(_locate(file, source, manifest.name), built / file.path)
