@@ -1,4 +1,4 @@
-"""MLflow's own server in a process of its own, as a user starts it."""
+"""MLflow's own server in processes of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-INFERNET = str(Path(sys.executable).with_name("infernet"))
+from infernet.workflows.tracker import build_ui_command
 
 
 @dataclass
@@ -21,33 +23,40 @@ class MlflowServer:
 
     store_uri: str
     port: int
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [INFERNET, "mlflow", "ui", "--port", str(self.port), "--no-browser", "--tracking-uri", self.store_uri]
+        """Returns when it answers."""
+        command = [sys.executable, *build_ui_command(self.store_uri, "127.0.0.1", self.port)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         folder = Path(self.store_uri.removeprefix("sqlite:///")).parent
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment, start_new_session=True
-        )
-        assert self.process.stdout is not None
-        assert self.url in self.process.stdout.readline()
+        with (folder / "server.txt").open("a") as said:
+            self.process = subprocess.Popen(
+                command, stdout=said, stderr=said, cwd=folder, env=environment, start_new_session=True
+            )
+        end_s = time.monotonic() + 120
+        while time.monotonic() < end_s and self.process.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=2):
+                return
+            time.sleep(0.1)
+        raise AssertionError((folder / "server.txt").read_text()[-2000:])
 
     def kill(self) -> None:
         """At once, and all that belongs to it."""
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate()
+            self.process.wait()
             self.process = None
 
 
 @contextmanager
 def serve_mlflow(store_uri: str) -> Iterator[MlflowServer]:
-    """`infernet mlflow ui` on a SQLite store."""
+    """One on a SQLite store, as `infernet mlflow ui` starts it."""
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         server = MlflowServer(store_uri, listener.getsockname()[1])
