@@ -6,7 +6,8 @@ What ended is kept whole while a reorg may undo it, then without its bytes, and 
 
 from __future__ import annotations
 
-from infernet.store.database import Database, Row
+from infernet.store.database import Database
+from infernet.store.sqlite_file import Row
 from infernet.types import Address, ChainId
 
 KEEP_ENDED = 10_000

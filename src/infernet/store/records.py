@@ -8,7 +8,7 @@ from typing import Literal
 
 from infernet.protocol.decision import Tracked
 from infernet.protocol.subscription import DelegateRequest, decode_subscription
-from infernet.store.database import Row
+from infernet.store.sqlite_file import Row
 from infernet.types import (
     Address,
     ChainId,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from infernet.errors import InvalidInput
+from infernet.store.sqlite_file import Row
 from infernet.vm.block import Block, LogEntry, Receipt
 from infernet.vm.block_encoding import decode_header, decode_records, encode_records
-from infernet.vm.database import Database, Row
+from infernet.vm.database import Database
 from infernet.vm.engine import Executed
 from infernet.vm.receipts import build_receipts
 from infernet.vm.request import CallLog
