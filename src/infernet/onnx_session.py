@@ -8,6 +8,7 @@ from typing import Any
 
 from infernet.errors import NodeMisconfigured
 
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 _ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}  # named otherwise than by numpy
 
 
@@ -42,6 +43,8 @@ def open_session(source: Path | bytes) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    if isinstance(source, bytes):  # its weights are in it: else it may name files of the folder that we run in
+        options.add_session_config_entry(_WEIGHTS_FOLDER, os.devnull)
     loaded = source if isinstance(source, bytes) else str(source)
     try:
         return onnxruntime.InferenceSession(loaded, options, providers=["CPUExecutionProvider"])
