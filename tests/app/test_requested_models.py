@@ -11,14 +11,17 @@ import pytest
 from small_models import write_model
 
 from infernet.app.deployment import CORE, deploy_suite
+from infernet.app.model_sources import Found, ModelSources
 from infernet.app.node import RunningNode, start_node
 from infernet.app.publishing import Offer, Published, publish_model
+from infernet.app.requested_models import RequestedModels
 from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.client import AsyncClient
 from infernet.errors import NodeMisconfigured
 from infernet.keys.signer import LocalSigner
-from infernet.models.cache import ModelCache
+from infernet.models.cache import HeldModel, ModelCache
+from infernet.models.download import Progress
 from infernet.models.storage import Location
 from infernet.protocol.int256 import decode_int256s, encode_int256s
 from infernet.settings import Settings, read_settings
@@ -195,21 +198,17 @@ async def test_what_a_trusted_namespace_publishes_is_served_when_it_is_asked_for
     ]
 
 
-async def test_without_that_policy_and_from_others_nothing_is_fetched(market: Market) -> None:
-    await market.publish(1)
-    await market.publish(1, "other")
-    for namespaces, container in (("[]", "acme/largest:1"), ('["acme"]', "other/largest:1")):
-        settings = market.read_settings(namespaces=namespaces).model_copy(
-            update={
-                "journal": market.read_settings().journal.model_copy(update={"path": market.folder / container[:3]})
-            }
-        )
-        async with run_node(settings) as node:
-            key = await market.asker.request(container, TIE)
-            await wait_until_seen(node, key)
-            report = node.chains[0].report(key.owner, key.id)
-            assert report is not None
-            assert (report.code, report.jobs) == ("container.not_served", ())
+@pytest.mark.parametrize(("namespaces", "namespace"), [("[]", "acme"), ('["acme"]', "other")])
+async def test_without_that_policy_and_from_others_nothing_is_fetched(
+    market: Market, namespaces: str, namespace: str
+) -> None:
+    await market.publish(1, namespace)
+    async with run_node(market.read_settings(namespaces=namespaces)) as node:
+        key = await market.asker.request(f"{namespace}/largest:1", TIE)
+        await wait_until_seen(node, key)
+        report = node.chains[0].report(key.owner, key.id)
+    assert report is not None
+    assert (report.code, report.jobs) == ("container.not_served", ())
     assert list_fetched(market) == set()
 
 
@@ -228,6 +227,60 @@ async def test_what_is_asked_for_and_is_not_what_the_chain_says_never_runs(marke
         await market.publish(2)
         assert await market.ask("acme/largest:2") == 2
     assert len(list_fetched(market)) == 1
+
+
+class CountingSources(ModelSources):
+    """A model of the store that is published under any name, and was damaged on its way until it is put right."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__(ModelCache(store), "")
+        self.fetches = 0
+        self.is_damaged = True
+
+    async def resolve(self, reference: str) -> Found:
+        (model,) = self.cache.store.list()
+        return Found(reference, "", Location(str(model.folder)), model.hash)
+
+    async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
+        self.fetches += 1
+        await asyncio.sleep(0)
+        if self.is_damaged:
+            raise NodeMisconfigured("model.hash_mismatch", "it is not what its manifest says")
+        return await super().fetch(found, progress)
+
+
+class Minutes:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def now_s(self) -> float:
+        return 60.0 * self.now
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+async def test_what_cannot_be_served_is_fetched_once_a_minute_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", "acme/largest:1", favourite=1)
+    ModelCache(tmp_path / "store").store.add(tmp_path / "model")
+    sources, clock = CountingSources(tmp_path / "store"), Minutes()
+    models = RequestedModels(sources, ["acme"], clock)
+
+    async def ask_often() -> list[object]:
+        asked = [models.run("acme/largest:1", TIE) for _ in range(8)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    for minute in (0.0, 0.9):
+        clock.now = minute
+        assert {getattr(error, "code", error) for error in await ask_often()} == {"model.hash_mismatch"}
+        assert sources.fetches == 1
+    clock.now, sources.is_damaged = 1.1, False
+    try:
+        answers = await ask_often()
+        assert [decode_int256s(output).tolist() for output, _ in answers] == [[1]] * 8  # type: ignore[misc]
+        assert sources.fetches == 2
+    finally:
+        await models.stop()
 
 
 async def test_what_finds_no_room_is_refused_before_its_files_are_fetched(market: Market) -> None:

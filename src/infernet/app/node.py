@@ -172,7 +172,7 @@ def build_containers(settings: Settings, chain: Chain) -> ServedContainers:
         chain: the first one; names of models are looked up there.
     """
     namespaces = settings.policy.namespaces
-    requested = RequestedModels(_build_sources(settings, chain), namespaces) if namespaces else None
+    requested = RequestedModels(_build_sources(settings, chain), namespaces, SystemClock()) if namespaces else None
     containers = ServedContainers(requested)
     built = [build_container(container, settings, chain) for container in settings.containers]
     containers.data |= {container.id: container for container in built}

@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import UserDict, defaultdict
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from infernet.app.model_sources import Found, ModelSources
 from infernet.compute.model import ModelContainer
-from infernet.errors import InvalidInput
+from infernet.errors import InvalidInput, NodeMisconfigured
 from infernet.models.cache import HeldModel
-from infernet.ports import Container
+from infernet.ports import Clock, Container
 from infernet.protocol.model_names import parse_published_name
 from infernet.types import ModelUse
 
 _MAX_LOADED = 4
+_REFUSED_S = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -41,11 +43,14 @@ class RequestedModels:
         namespaces: whose models are served.
     """
 
-    def __init__(self, sources: ModelSources, namespaces: Collection[str]) -> None:
+    def __init__(self, sources: ModelSources, namespaces: Collection[str], clock: Clock) -> None:
         self._sources = sources
         self._namespaces = frozenset(namespaces)
+        self._clock = clock
         self._loaded: dict[str, _Loaded] = {}
         self._loading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._refused: dict[str, tuple[float, NodeMisconfigured]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def allows(self, container: str) -> bool:
         """Whether the policy takes such a container, published or not."""
@@ -61,29 +66,48 @@ class RequestedModels:
             InfernetError: it is not published, cannot be fetched, is not what the chain says; as `ModelContainer.run`.
         """
         found = await self._sources.resolve(container)
-        loaded = await self._take(found)
-        try:
+        async with self._using(found) as loaded:
             output, use = await loaded.container.run_traced(features)
-        finally:
-            loaded.runs -= 1
         return output, ModelUse(container, found.version, use.manifest_hash, found.run_id)
 
     async def stop(self) -> None:
         """End all workers."""
         versions, self._loaded = list(self._loaded.values()), {}
-        await asyncio.gather(*(version.close() for version in versions))
+        await asyncio.gather(*(version.close() for version in versions), *self._closing)
 
-    async def _take(self, found: Found) -> _Loaded:
-        async with self._loading[found.manifest_hash]:
-            loaded = self._loaded.pop(found.manifest_hash, None) or await self._load(found)
+    @asynccontextmanager
+    async def _using(self, found: Found) -> AsyncIterator[_Loaded]:
+        digest = found.manifest_hash
+        async with self._loading[digest]:
+            loaded = self._loaded.pop(digest, None) or await self._load(found)
             loaded.runs += 1
-            self._loaded[found.manifest_hash] = loaded  # the last of all
+            self._loaded[digest] = loaded  # the last of all
+        self._close_idle()
+        try:
+            yield loaded
+        finally:
+            loaded.runs -= 1
+
+    def _close_idle(self) -> None:
         idle = [digest for digest, version in self._loaded.items() if not version.runs]
         for digest in idle[: max(0, len(self._loaded) - _MAX_LOADED)]:
-            await self._loaded.pop(digest).close()
-        return loaded
+            task = asyncio.create_task(self._loaded.pop(digest).close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def _load(self, found: Found) -> _Loaded:
+        """What cannot be served is not fetched again at once: whoever asks may ask often, and pays nothing for it."""
+        now_s, digest = self._clock.now_s(), found.manifest_hash
+        self._refused = {known: entry for known, entry in self._refused.items() if now_s < entry[0] + _REFUSED_S}
+        if digest in self._refused:
+            raise self._refused[digest][1]
+        try:
+            return await self._start(found)
+        except NodeMisconfigured as error:
+            self._refused[digest] = now_s, error
+            raise
+
+    async def _start(self, found: Found) -> _Loaded:
         held = await self._sources.fetch(found)
         container = ModelContainer(held.model.manifest, held.model.folder)
         try:
