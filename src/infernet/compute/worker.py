@@ -13,15 +13,20 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from infernet.compute.frames import Kind, encode_error, encode_frame, read_frame
 from infernet.errors import InfernetError, JobRejected, NodeMisconfigured
 
 Run = Callable[[bytes], bytes]
+WORK_PREFIX = "infernet-worker-"
+"""Of the folder that the node makes for a worker's temporary files."""
+_WORK = Path(os.environ.get("TMPDIR", ""))
 
 
 def main() -> None:
@@ -63,7 +68,11 @@ def _exit_with_the_parent(requests: int) -> None:
 
 
 def _end() -> None:
-    """Exit at once, with what user code started: a worker that the node made leads a process group of its own."""
+    """Exit at once, with what user code started (a worker that the node made leads a process group of its own) and with
+    the temporary files, which a node that was killed would leave.
+    """
+    if _WORK.name.startswith(WORK_PREFIX):
+        shutil.rmtree(_WORK, ignore_errors=True)
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Self, cast
 
 from infernet.compute.frames import FrameBuffer, Kind, decode_error, encode_frame
+from infernet.compute.worker import WORK_PREFIX
 from infernet.errors import InfernetError, NodeMisconfigured, RetryLater
 
 _LAST_WORDS_BYTES = 4096
@@ -33,7 +34,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._ended = False
         self._exited = asyncio.Event()
-        self._work = tempfile.TemporaryDirectory(prefix="infernet-worker-", ignore_cleanup_errors=True)
+        self._work = tempfile.TemporaryDirectory(prefix=WORK_PREFIX, ignore_cleanup_errors=True)
         self._transport: asyncio.SubprocessTransport
 
     @classmethod
