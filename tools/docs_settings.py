@@ -39,6 +39,7 @@ WORDS = {
     "policy.verifiers": "Verifiers that this node works with. Its bond towards each is read when it starts.",
     "policy.namespaces": "Namespaces of the first chain's ModelRegistry whose models are all served, also without a "
     "`[[containers]]` table: each is fetched when a subscription first asks for it. Needs `models.max_bytes`.",
+    "policy.creators": "Accounts whose publications in these namespaces are served; empty: everybody's.",
     "policy.turn_window_s": "Seconds over which several nodes spread their answers. 0 answers at once.",
     "policy.max_callback_gas": "The most gas that a consumer's callback may be promised; the node pays for it.",
     "policy.job_timeout_s": "A job whose containers together take longer is given up, its waits for them included.",

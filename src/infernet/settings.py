@@ -104,6 +104,7 @@ class PolicySettings(Section):
     margin_percent: int = Field(default=0, ge=0, le=10_000)
     verifiers: tuple[AddressField, ...] = ()
     namespaces: tuple[NamespaceField, ...] = ()
+    creators: tuple[AddressField, ...] = ()
 
 
 class ChainSettings(Section):
@@ -249,6 +250,8 @@ def _check(settings: Settings) -> None:
         raise _Contradiction(
             "policy.namespaces", "policy.namespaces has others choose what is fetched: set models.max_bytes as well"
         )
+    if settings.policy.creators and not settings.policy.namespaces:
+        raise _Contradiction("policy.creators", "policy.creators narrows policy.namespaces: set those as well")
     names = [container.name for container in settings.containers]
     for container in settings.containers:
         _check_container(container)

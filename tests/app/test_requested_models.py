@@ -17,6 +17,7 @@ from infernet.app.publishing import Offer, Published, publish_model
 from infernet.app.requested_models import RequestedModels
 from infernet.chain.child import ChildChain
 from infernet.chain.local import DEV_ACCOUNTS
+from infernet.chain.model_registry import OnChainModels
 from infernet.client import AsyncClient
 from infernet.errors import NodeMisconfigured
 from infernet.keys.signer import LocalSigner
@@ -45,6 +46,7 @@ trusted_folders = ["public"]
 
 [policy]
 namespaces = {namespaces}
+creators = {creators}
 
 [[chains]]
 rpc_url = "{rpc_url}"
@@ -75,11 +77,22 @@ class Market:
         return await publish_model(self.creator, model, offer)
 
     def read_settings(
-        self, containers: str = "", *, fetch: str = "ahead", namespaces: str = "[]", max_bytes: int = ROOM
+        self,
+        containers: str = "",
+        *,
+        fetch: str = "ahead",
+        namespaces: str = "[]",
+        creators: str = "[]",
+        max_bytes: int = ROOM,
     ) -> Settings:
         path = self.folder / "infernet.toml"
         values = {"rpc_url": self.chain.rpc_url, "chain_id": self.chain.chain_id, "fetch": fetch}
-        values |= {"coordinator": self.asker.coordinator, "namespaces": namespaces, "max_bytes": max_bytes}
+        values |= {
+            "coordinator": self.asker.coordinator,
+            "namespaces": namespaces,
+            "creators": creators,
+            "max_bytes": max_bytes,
+        }
         path.write_text(CONFIG.format(**values) + containers)
         return read_settings(path)
 
@@ -210,6 +223,21 @@ async def test_without_that_policy_and_from_others_nothing_is_fetched(
     assert report is not None
     assert (report.code, report.jobs) == ("container.not_served", ())
     assert list_fetched(market) == set()
+
+
+async def test_a_namespace_that_changed_hands_is_served_as_far_as_its_creator_published_it(market: Market) -> None:
+    await market.publish(1)
+    registry = await OnChainModels(market.asker.chain, market.asker.coordinator).fetch_registry()
+    await market.creator.transact(registry, "ModelRegistry", "offerNamespace", "acme", market.asker.address)
+    await market.asker.transact(registry, "ModelRegistry", "acceptNamespace", "acme")
+    market.creator, creator = market.asker, market.creator.address
+    await market.publish(2)
+    ended = Ended()
+    async with run_node(market.read_settings(namespaces='["acme"]', creators=f'["{creator}"]'), ended):
+        assert await market.ask("acme/largest:1") == 1
+        job = await fail(market, ended, "acme/largest:2")
+    assert (job.state, job.code) == ("failed", "model.creator_refused")
+    assert len(list_fetched(market)) == 1
 
 
 async def wait_until_seen(node: RunningNode, key: SubscriptionKey) -> None:

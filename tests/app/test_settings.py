@@ -56,6 +56,8 @@ def test_what_others_choose_to_have_fetched_needs_a_limit(tmp_path: Path) -> Non
     assert (error.code, error.fields["key"]) == ("config.invalid", "policy.namespaces")
     assert read(tmp_path, policy + "[models]\nmax_bytes = 1000\n" + CHAIN).policy.namespaces == ("acme",)
     assert read(tmp_path, CHAIN).policy.namespaces == ()
+    error = refuse(tmp_path, f"[policy]\ncreators = ['{COORDINATOR}']\n{CHAIN}")
+    assert error.fields["key"] == "policy.creators"
 
 
 def test_a_module_as_target_stays_as_it_is(tmp_path: Path) -> None:

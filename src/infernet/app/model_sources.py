@@ -15,6 +15,7 @@ from infernet.models.download import MANIFEST_FILE, Progress, fetch_publication_
 from infernet.models.mlflow_registry import RegisteredVersion, find_registered, parse_reference
 from infernet.models.storage import Location, check_scheme
 from infernet.protocol.model_names import parse_published_name
+from infernet.types import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Found:
             says.
         folder: where its files lie.
         manifest_hash: 64 hex digits, empty where only the files tell.
+        publisher: the account that published it on a chain.
     """
 
     version: str
     run_id: str = field(compare=False)
     folder: Location = field(compare=False)
     manifest_hash: str = ""
+    publisher: Address | None = field(default=None, compare=False)
 
 
 class ModelSources:
@@ -84,7 +87,8 @@ class ModelSources:
         folder = _find_folder(Location(publication.uri, is_foreign=not self._private_addresses)).folder
         self._check_trusted(folder, publication.container)
         run_id = await self._find_run(publication.container, folder)
-        return Found(publication.container, run_id, folder, publication.manifest_hash.hex())
+        manifest_hash = publication.manifest_hash.hex()
+        return Found(publication.container, run_id, folder, manifest_hash, publication.publisher)
 
     async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
         """The model itself, in the cache. Raises as `ModelCache.fetch`."""

@@ -171,15 +171,21 @@ def build_containers(settings: Settings, chain: Chain) -> ServedContainers:
     Args:
         chain: the first one; names of models are looked up there.
     """
-    namespaces = settings.policy.namespaces
-    requested = RequestedModels(_build_sources(settings, chain), namespaces, SystemClock()) if namespaces else None
-    containers = ServedContainers(requested)
+    containers = ServedContainers(_build_requested(settings, chain))
     built = [build_container(container, settings, chain) for container in settings.containers]
     containers.data |= {container.id: container for container in built}
     for container in built:
         if isinstance(container, TrainingContainer):
             container.on_version(lambda version: containers.data.setdefault(version.id, version))
     return containers
+
+
+def _build_requested(settings: Settings, chain: Chain) -> RequestedModels | None:
+    policy = settings.policy
+    if not policy.namespaces:
+        return None
+    creators = [Address(creator) for creator in policy.creators]
+    return RequestedModels(_build_sources(settings, chain), policy.namespaces, SystemClock(), creators)
 
 
 def build_container(settings: ContainerSettings, whole: Settings, chain: Chain) -> Container:

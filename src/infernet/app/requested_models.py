@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from infernet.app.model_sources import Found, ModelSources
 from infernet.compute.model import ModelContainer
-from infernet.errors import InvalidInput, NodeMisconfigured
+from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured
 from infernet.models.cache import HeldModel
 from infernet.ports import Clock, Container
 from infernet.protocol.model_names import parse_published_name
-from infernet.types import ModelUse
+from infernet.types import Address, ModelUse
 
 _MAX_LOADED = 4
 _REFUSED_S = 60.0
@@ -41,11 +41,15 @@ class RequestedModels:
 
     Args:
         namespaces: whose models are served.
+        creators: who must have published them, as a namespace may change hands; empty for anybody who could.
     """
 
-    def __init__(self, sources: ModelSources, namespaces: Collection[str], clock: Clock) -> None:
+    def __init__(
+        self, sources: ModelSources, namespaces: Collection[str], clock: Clock, creators: Collection[Address] = ()
+    ) -> None:
         self._sources = sources
         self._namespaces = frozenset(namespaces)
+        self._creators = frozenset(creators)
         self._clock = clock
         self._loaded: dict[str, _Loaded] = {}
         self._loading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -63,9 +67,15 @@ class RequestedModels:
         """The output by the version that the name stands for now.
 
         Raises:
+            JobRejected: `model.creator_refused`.
             InfernetError: it is not published, cannot be fetched, is not what the chain says; as `ModelContainer.run`.
         """
         found = await self._sources.resolve(container)
+        if self._creators and found.publisher not in self._creators:
+            raise JobRejected(
+                "model.creator_refused",
+                f"{found.version} was published by {found.publisher}, whom the operator's policy does not name",
+            )
         async with self._using(found) as loaded:
             output, use = await loaded.container.run_traced(features)
         return output, ModelUse(container, found.version, use.manifest_hash, found.run_id)

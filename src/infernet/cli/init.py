@@ -84,6 +84,7 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 # margin_percent = 0                     # earn so many percent of the gas at the least; 0 does not look
 # verifiers = []                         # verifiers you work with, and have bonds at
 # namespaces = []                        # serve all that these publish, fetched when it is asked for; see max_bytes
+# creators = []                          # of those, what these accounts published; empty: all of it
 # turn_window_s = 0                     # with several nodes of one container: spread over so many seconds
 # max_callback_gas = 5000000            # do not serve consumers whose callbacks may use more
 # job_timeout_s = 3600.0                # give up a job whose containers together take longer
