@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infernet.errors import InvalidInput
+from infernet.protocol.fixed_point import from_stored
+from infernet.protocol.manifest import TensorSpec
 from infernet.workflows.loaded_model import Arrays, Columns, LoadedModel, build_features, load_model
 
 Answer = Callable[[Columns, LoadedModel], Mapping[str, Any]]
@@ -51,9 +53,11 @@ class InferenceWorkflow:
         return self.loaded.run(features)
 
     def postprocess(self, outputs: Arrays) -> Mapping[str, Any]:
-        """The answer. By default the outputs, with the names of classes where the manifest has them."""
-        classes = {spec.name: spec.classes for spec in self.loaded.manifest.outputs if spec.classes}
-        return {name: _name(values, classes.get(name)) for name, values in outputs.items()}
+        """The answer. By default the outputs as people read them: the names of classes where the manifest has them, and
+        numbers in their own unit where the graph has them in fixed point.
+        """
+        specs = {spec.name: spec for spec in self.loaded.manifest.outputs}
+        return {name: _read(values, specs[name]) for name, values in outputs.items()}
 
     def __call__(self, rows: Columns | NDArray[Any]) -> Mapping[str, Any]:
         """The answer to rows, once it is set up."""
@@ -130,5 +134,7 @@ def load_inference(path: Path, name: str | None = None) -> InferenceWorkflow:
     return chosen[0]
 
 
-def _name(values: NDArray[Any], classes: tuple[str, ...] | None) -> NDArray[Any]:
-    return values if classes is None else np.asarray(classes)[values]
+def _read(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    if spec.classes is not None:
+        return np.asarray(spec.classes)[values]
+    return from_stored(values, spec.scale) if spec.scale and not spec.is_float else values
