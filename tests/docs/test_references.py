@@ -15,6 +15,7 @@ from documents import FENCE, PAGES, ROOT, list_blocks, list_commands, list_words
 
 MADE_BY_THE_READER = {
     "contracts/src/Adder.sol",
+    "contracts/src/Florist.sol",
     "contracts/src/Shelf.sol",
     "contracts/node_modules",
     "deployments/verification",
