@@ -53,10 +53,10 @@ def _reads_rows_itself(workflow: InferenceWorkflow | str) -> bool:
     """Whether it may want other columns than the manifest's."""
     from infernet.workflows import InferenceWorkflow
 
+    if isinstance(workflow, str):
+        return False
     kind, plain = type(workflow), InferenceWorkflow
-    return isinstance(workflow, plain) and (
-        kind.preprocess is not plain.preprocess or kind.__call__ is not plain.__call__
-    )
+    return kind.preprocess is not plain.preprocess or kind.__call__ is not plain.__call__
 
 
 def _describe(model: LoadedModel) -> dict[str, Any]:
