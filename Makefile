@@ -35,6 +35,11 @@ tests/vm/js/node_modules/.installed: tests/vm/js/package-lock.json | contracts/n
 	cd tests/vm/js && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# A browser, which MLflow's page is opened in.
+tests/browser/node_modules/.installed: tests/browser/package-lock.json tests/browser/unpack.mjs | contracts/node_modules/.installed
+	cd tests/browser && npm ci --silent --ignore-scripts --no-audit --no-fund && node unpack.mjs
+	@touch $@
+
 # Only for `make check`, `symbolic` and `soak`.
 $(ANALYSIS)/.installed: analysis.lock | $(VENV)/.installed
 	test -x $(ANALYSIS)/bin/python || $(PYTHON) -m venv $(ANALYSIS)
@@ -42,7 +47,7 @@ $(ANALYSIS)/.installed: analysis.lock | $(VENV)/.installed
 	@touch $@
 
 .PHONY: help setup demo dev test test-fast test-contracts symbolic mutants slither soak check bench docs artifacts lock clean
-setup: $(VENV)/.installed contracts/node_modules/.installed tests/vm/js/node_modules/.installed  ## Install everything below this folder
+setup: $(VENV)/.installed contracts/node_modules/.installed tests/vm/js/node_modules/.installed tests/browser/node_modules/.installed  ## Install everything below this folder
 
 demo: $(VENV)/.installed  ## A contract asks, a node answers: the whole network on this machine, in a minute
 	@$(BIN)/infernet demo
@@ -107,4 +112,4 @@ lock: $(VENV)/.installed  ## Resolve the dependencies anew
 		--python-version 3.11 -o analysis.lock
 
 clean:  ## Remove what was installed and built here
-	rm -rf $(VENV) $(ANALYSIS) contracts/node_modules tests/vm/js/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) $(ANALYSIS) contracts/node_modules tests/vm/js/node_modules tests/browser/node_modules contracts/out contracts/cache

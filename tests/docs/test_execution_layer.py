@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from documents import FENCE, Block, Compiled, list_blocks, read_page
+from reader import Reader
 
 PAGE = "docs/execution-layer.md"
 SHOWN = "http://127.0.0.1:8545"
 VERIFIED = re.compile(r"verified up to block (\d+): every root is the same")
-COMMANDS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-@dataclass
-class Reader:
-    """Somebody who follows the page in a folder of their own."""
-
-    folder: Path
-    rpc_url: str = ""
-
-    def run(self, command: list[str]) -> str:
-        words = [word.replace(SHOWN, self.rpc_url) for word in command]
-        environment = {**os.environ, "PATH": COMMANDS}
-        done = subprocess.run(
-            words, check=False, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100
-        )
-        assert done.returncode == 0, f"{shlex.join(words)}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def run_python(self, block: Block) -> None:
-        printed = self.run([sys.executable, "-c", block.text.replace(SHOWN, self.rpc_url)])
-        assert block.output is None or printed.strip() == block.output.strip(), str(block)
+class LayerReader(Reader):
+    """Somebody who builds a chain."""
 
     def edit(self, block: Block) -> None:
         """Give the key of each of the block's lines its value in the layer's file."""
@@ -52,17 +31,11 @@ class Reader:
             path.write_text(text)
 
     @contextmanager
-    def keep_running(self, command: str) -> Iterator[None]:
+    def running_chain(self, command: str) -> Iterator[None]:
         """The chain while the context is open, on a free port."""
-        words = [*shlex.split(command), "--port", "0", "--json"]
-        environment = {**os.environ, "PATH": COMMANDS}
-        with subprocess.Popen(words, cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                self.rpc_url = json.loads(process.stdout.readline())["rpcUrl"]
-                yield
-            finally:
-                process.terminate()
+        with self.keep_running(f"{command} --port 0 --json") as said:
+            self.places[SHOWN] = json.loads(said)["rpcUrl"]
+            yield
 
 
 def list_steps() -> list[Block]:
@@ -77,11 +50,11 @@ def list_steps() -> list[Block]:
 def test_the_page_of_the_execution_layer_does_what_it_shows(compiled: Compiled, tmp_path: Path) -> None:
     assert compiled.returncode == 0, compiled.said
     (tmp_path / "contracts").symlink_to(compiled.folder / "contracts")
-    reader, steps = Reader(tmp_path), list_steps()
+    reader, steps = LayerReader(tmp_path), list_steps()
     start = next(number for number, step in enumerate(steps) if "infernet chain run" in step.text)
     for step in steps[:start]:
         _do(reader, step)
-    with reader.keep_running(steps[start].text):
+    with reader.running_chain(steps[start].text.strip()):
         said = "".join(_do(reader, step) for step in steps[start + 1 :])
     verified = [int(number) for number in VERIFIED.findall(said)]
     assert len(verified) == 2
@@ -93,12 +66,12 @@ def test_what_the_page_shows_of_a_follower_is_what_a_follower_says() -> None:
     assert any(VERIFIED.fullmatch(text.strip()) for text in shown)
 
 
-def _do(reader: Reader, step: Block) -> str:
+def _do(reader: LayerReader, step: Block) -> str:
     """One block of the page; what its commands printed."""
     if step.info.startswith("toml"):
         reader.edit(step)
     elif step.info.startswith("python"):
-        reader.run_python(step)
+        reader.compare(step, reader.run_python(step.text))
     else:
         return "".join(reader.run(shlex.split(line)) for line in step.text.splitlines())
     return ""

@@ -15,6 +15,7 @@ from documents import FENCE, PAGES, ROOT, list_blocks, list_commands, list_words
 
 MADE_BY_THE_READER = {
     "contracts/src/Adder.sol",
+    "contracts/src/Florist.sol",
     "contracts/src/Shelf.sol",
     "contracts/node_modules",
     "deployments/verification",
@@ -97,7 +98,10 @@ def test_every_error_code_of_the_documents_is_in_the_code() -> None:
     codes = {"revert.CallbackFailed", *(code for code, _ in list_codes())}
     first_cells = re.findall(r"^\| ((?:`[a-z]+\.\w+`(?:, )?)+) \|", read_page("docs/node.md"), re.MULTILINE)
     named = {code for cell in first_cells for code in re.findall(r"`([^`]+)`", cell)}
+    refused = re.findall(r"`([a-z]+\.[a-z_]+)`", read_page("docs/workflows.md").partition("## What is refused")[2])
     assert len(named) > 15
+    assert len(refused) > 8
+    named.update(refused)
     sources = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")]
     literals = {node.value for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert named <= codes | literals

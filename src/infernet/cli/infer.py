@@ -14,6 +14,7 @@ from infernet.cli.output import print_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infernet.workflows import InferenceWorkflow
     from infernet.workflows.loaded_model import LoadedModel
 
 
@@ -37,8 +38,8 @@ def infer(
 
     chosen = load_inference(Path(model), workflow) if model.endswith(".py") else model
     started = start_inference(chosen, store=store, tracking_uri=choose_tracking_uri(tracking_uri))
-    is_plain = isinstance(chosen, str)
-    answers = started(read_columns(rows, list_columns(started.loaded.manifest) if is_plain else None))
+    wanted = None if _reads_rows_itself(chosen) else list_columns(started.loaded.manifest)
+    answers = started(read_columns(rows, wanted))
     if as_json:
         print_json({**_describe(started.loaded), "answers": {name: _plain(value) for name, value in answers.items()}})
     elif output is not None:
@@ -46,6 +47,16 @@ def infer(
             _write(answers, file)
     else:
         _write(answers, sys.stdout)
+
+
+def _reads_rows_itself(workflow: InferenceWorkflow | str) -> bool:
+    """Whether it may want other columns than the manifest's."""
+    from infernet.workflows import InferenceWorkflow
+
+    if isinstance(workflow, str):
+        return False
+    kind, plain = type(workflow), InferenceWorkflow
+    return kind.preprocess is not plain.preprocess or kind.__call__ is not plain.__call__
 
 
 def _describe(model: LoadedModel) -> dict[str, Any]:

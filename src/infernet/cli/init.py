@@ -116,7 +116,9 @@ target = "infernet.serve.examples:reverse"     # or path/to/file.py:name
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to put the node.")] = Path(),
-    rpc_url: Annotated[str, typer.Option(help="JSON-RPC endpoint of the chain.")] = "http://127.0.0.1:8545",
+    rpc_url: Annotated[
+        str, typer.Option(help="JSON-RPC endpoint of the chain.", envvar="INFERNET_RPC_URL")
+    ] = "http://127.0.0.1:8545",
     coordinator: Annotated[
         str | None, typer.Option(help="Address of the Coordinator.", envvar="INFERNET_COORDINATOR")
     ] = None,
@@ -178,8 +180,11 @@ def _report(config: Path, address: Address, chain_id: int, as_json: bool) -> Non
     if as_json:
         print_json({"config": str(config), "keystore": str(config.with_name(KEY_FILE)), "address": address})
         return
-    console().print(f"[bold]{config}[/] and an encrypted key are ready. The node's account is [bold]{address}[/].")
-    console().print(f"Send it some of the coin of chain {chain_id} for gas, then: infernet check, infernet node")
+    for line in (
+        f"[bold]{config}[/] and an encrypted key are ready. The node's account is [bold]{address}[/].",
+        f"Send it some of the coin of chain {chain_id} for gas, then: infernet check, infernet node",
+    ):
+        console().print(line, soft_wrap=True)
 
 
 async def _fetch_chain_id(rpc_url: str) -> int:

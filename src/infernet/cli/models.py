@@ -11,9 +11,10 @@ from infernet.cli.options import MODEL_STORE, AsJson, Store
 from infernet.cli.output import console, print_json
 from infernet.cli.publish import earnings, fetch, publish
 from infernet.cli.rollback import rollback
-from infernet.errors import InvalidInput
+from infernet.errors import InvalidInput, NodeMisconfigured
 
 if TYPE_CHECKING:
+    from infernet.models.store import StoredModel
     from infernet.protocol.manifest import TensorSpec
 
 app = typer.Typer(
@@ -89,31 +90,49 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One model: files, encodings, origin. Its files are verified."""
-    from rich.table import Table
-
-    from infernet.models.store import ModelStore
-
-    model = ModelStore(store).get(name)
+    model = _find(store, name)
     manifest = model.manifest
     if as_json:
         print_json({"hash": model.hash, "folder": str(model.folder), **manifest.model_dump(mode="json")})
         return
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("name", f"[bold]{manifest.name}[/]")
-    table.add_row("manifest hash", model.hash)
-    table.add_row("determinism", manifest.determinism.value)
+    rows = [("name", manifest.name), ("manifest hash", model.hash), ("determinism", manifest.determinism.value)]
     for file in manifest.files:
-        table.add_row("file", f"{file.path}  {file.size_bytes:,} bytes  sha256 {file.sha256[:16]}…")
-    for tensor in manifest.inputs:
-        table.add_row("input", _describe(tensor))
-    for tensor in manifest.outputs:
-        table.add_row("output", _describe(tensor))
+        rows.append(("file", f"{file.path}  {file.size_bytes:,} bytes  sha256 {file.sha256[:16]}…"))
+    rows += [("input", _describe(tensor)) for tensor in manifest.inputs]
+    rows += [("output", _describe(tensor)) for tensor in manifest.outputs]
     if manifest.provenance is not None:
         for key, value in manifest.provenance.model_dump(mode="json", exclude_none=True).items():
-            table.add_row(key.replace("_", " "), str(value))
-    console().print(table)
+            parts = value.items() if isinstance(value, dict) else ()
+            rows.append((key.replace("_", " "), ", ".join(f"{k} {v}" for k, v in parts) or str(value)))
+    for key, text in rows:
+        console().print(f"{key:<14} {text}", markup=False, soft_wrap=True)
+
+
+def _find(store: Path, name: str) -> StoredModel:
+    """By name or hash; a fetched one, which has no name in the store, by the name in its manifest.
+
+    Raises:
+        NodeMisconfigured: as `ModelStore.get`.
+    """
+    from infernet.models.cache import ModelCache
+    from infernet.models.store import read_manifest
+
+    cache = ModelCache(store)
+    try:
+        return cache.store.get(name)
+    except NodeMisconfigured as error:
+        if error.code != "model.not_found":
+            raise
+        for fetched in cache.list():
+            if read_manifest(cache.store.folder_of(fetched.hash)).name == name:
+                return cache.store.get(fetched.hash)
+        raise
 
 
 def _describe(tensor: TensorSpec) -> str:
+    """What has to be known to ask."""
     shape = " × ".join("n" if size in (None, -1) else str(size) for size in tensor.shape)
-    return f"{tensor.name}  {tensor.dtype} {shape}  as {tensor.encoding}"
+    scale = f", {tensor.scale} decimal places" if tensor.scale else ""
+    named = f": {', '.join(tensor.columns)}" if tensor.columns else ""
+    classes = f": {', '.join(f'{n} {name}' for n, name in enumerate(tensor.classes))}" if tensor.classes else ""
+    return f"{tensor.name}  {tensor.dtype} {shape}  as {tensor.encoding}{scale}{named}{classes}"

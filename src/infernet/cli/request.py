@@ -141,7 +141,11 @@ def _describe(output: Output, types: list[str]) -> dict[str, Any]:
 def _print(output: Output, answer: dict[str, Any]) -> None:
     decoded = answer["decoded"]
     console().print(answer["output"] if decoded is None else str(decoded), style="bold", markup=False, soft_wrap=True)
-    console().print(f"  answer {output.redundancy} by node {output.node}", style="dim", soft_wrap=True)
+    console().print(
+        f"  answer {output.redundancy} to subscription {output.key.id}, by node {output.node}",
+        style="dim",
+        soft_wrap=True,
+    )
     console().print(
         f"  block {output.block_number}, {output.gas_used:,} gas, transaction {answer['tx']}",
         style="dim",
