@@ -55,7 +55,7 @@ def _store(value: Any, spec: TensorSpec | None) -> NDArray[Any]:
         numbers = {name: number for number, name in enumerate(spec.classes)}
         if unknown := next((name for name in array.reshape(-1).tolist() if name not in numbers), None):
             raise JobRejected("output.mismatch", f"{spec.name}: {unknown!r} is none of {', '.join(spec.classes)}")
-        return np.vectorize(numbers.__getitem__, otypes=[spec.dtype])(array)
+        return np.array([numbers[name] for name in array.reshape(-1).tolist()], spec.dtype).reshape(array.shape)
     is_real = spec.scale and array.dtype.kind == "f"
     return to_stored(array, spec.scale).astype(spec.dtype) if is_real else array
 

@@ -136,5 +136,5 @@ def load_inference(path: Path, name: str | None = None) -> InferenceWorkflow:
 
 def _read(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if spec.classes is not None:
-        return np.asarray(spec.classes)[values]
+        return np.take(np.asarray(spec.classes), values)
     return from_stored(values, spec.scale) if spec.scale and not spec.is_float else values
