@@ -323,7 +323,7 @@ async def test_what_finds_no_room_is_refused_before_its_files_are_fetched(market
 async def test_more_than_a_few_versions_take_turns_with_the_workers(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infernet.app.requested_models._MAX_LOADED", 1)
+    monkeypatch.setattr("infernet.app.on_demand._MAX_LOADED", 1)
     for version in (0, 1, 2):
         await market.publish(version)
     async with run_node(market.read_settings(namespaces='["acme"]')):

@@ -4,40 +4,22 @@ the chain's ModelRegistry when a subscription asks for one.
 
 from __future__ import annotations
 
-import asyncio
-from collections import UserDict, defaultdict
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import UserDict
+from collections.abc import Collection
 
 from infernet.app.model_sources import Found, ModelSources
+from infernet.app.on_demand import Loaded, LoadedModels, OnDemand
 from infernet.compute.model import ModelContainer
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured
-from infernet.models.cache import HeldModel
 from infernet.ports import Clock, Container
 from infernet.protocol.model_names import parse_published_name
 from infernet.types import Address, ModelUse
 
-_MAX_LOADED = 4
 _REFUSED_S = 60.0
 
 
-@dataclass(slots=True, eq=False)
-class _Loaded:
-    """A version with its worker; `held` keeps its files where they are."""
-
-    held: HeldModel
-    container: ModelContainer
-    runs: int = 0
-
-    async def close(self) -> None:
-        await self.container.stop()
-        self.held.release()
-
-
 class RequestedModels:
-    """What is asked for by its published name, `namespace/name:version` or `namespace/name@alias`. A few versions have
-    workers, the longest unused first lose them.
+    """What is asked for by its published name, `namespace/name:version` or `namespace/name@alias`.
 
     Args:
         namespaces: whose models are served.
@@ -51,10 +33,8 @@ class RequestedModels:
         self._namespaces = frozenset(namespaces)
         self._creators = frozenset(creators)
         self._clock = clock
-        self._loaded: dict[str, _Loaded] = {}
-        self._loading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._loaded = LoadedModels()
         self._refused: dict[str, tuple[float, NodeMisconfigured]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
 
     def allows(self, container: str) -> bool:
         """Whether the policy takes such a container, published or not."""
@@ -76,36 +56,15 @@ class RequestedModels:
                 "model.creator_refused",
                 f"{found.version} was published by {found.publisher}, whom the operator's policy does not name",
             )
-        async with self._using(found) as loaded:
-            output, use = await loaded.container.run_traced(features)
+        async with self._loaded.using(found.manifest_hash, lambda: self._load(found)) as model:
+            output, use = await model.run_traced(features)
         return output, ModelUse(container, found.version, use.manifest_hash, found.run_id)
 
     async def stop(self) -> None:
         """End all workers."""
-        versions, self._loaded = list(self._loaded.values()), {}
-        await asyncio.gather(*(version.close() for version in versions), *self._closing)
+        await self._loaded.stop()
 
-    @asynccontextmanager
-    async def _using(self, found: Found) -> AsyncIterator[_Loaded]:
-        digest = found.manifest_hash
-        async with self._loading[digest]:
-            loaded = self._loaded.pop(digest, None) or await self._load(found)
-            loaded.runs += 1
-            self._loaded[digest] = loaded  # the last of all
-        self._close_idle()
-        try:
-            yield loaded
-        finally:
-            loaded.runs -= 1
-
-    def _close_idle(self) -> None:
-        idle = [digest for digest, version in self._loaded.items() if not version.runs]
-        for digest in idle[: max(0, len(self._loaded) - _MAX_LOADED)]:
-            task = asyncio.create_task(self._loaded.pop(digest).close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-
-    async def _load(self, found: Found) -> _Loaded:
+    async def _load(self, found: Found) -> Loaded:
         """What cannot be served is not fetched again at once: whoever asks may ask often, and pays nothing for it."""
         now_s, digest = self._clock.now_s(), found.manifest_hash
         self._refused = {known: entry for known, entry in self._refused.items() if now_s < entry[0] + _REFUSED_S}
@@ -117,7 +76,7 @@ class RequestedModels:
             self._refused[digest] = now_s, error
             raise
 
-    async def _start(self, found: Found) -> _Loaded:
+    async def _start(self, found: Found) -> Loaded:
         held = await self._sources.fetch(found)
         container = ModelContainer(held.model.manifest, held.model.folder)
         try:
@@ -125,26 +84,7 @@ class RequestedModels:
         except BaseException:
             held.release()
             raise
-        return _Loaded(held, container)
-
-
-@dataclass(frozen=True, slots=True)
-class _Requested:
-    """One of them as a container. It takes a worker only when it is asked."""
-
-    id: str
-    _models: RequestedModels
-    max_concurrency: int = 1
-
-    async def start(self) -> None: ...
-
-    async def run(self, features: bytes) -> bytes:
-        return (await self.run_traced(features))[0]
-
-    async def run_traced(self, features: bytes) -> tuple[bytes, ModelUse]:
-        return await self._models.run(self.id, features)
-
-    async def stop(self) -> None: ...
+        return Loaded(container, held.release)
 
 
 class ServedContainers(UserDict[str, Container]):
@@ -161,7 +101,7 @@ class ServedContainers(UserDict[str, Container]):
     def __missing__(self, name: str) -> Container:
         if self._requested is None or not self._requested.allows(name):
             raise KeyError(name)
-        return _Requested(name, self._requested)
+        return OnDemand(name, self._requested.run)
 
     async def stop(self) -> None:
         """End the workers of what was fetched."""

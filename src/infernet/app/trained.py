@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from infernet.app.on_demand import Loaded, LoadedModels, OnDemand
 from infernet.compute.model import ModelContainer
 from infernet.compute.worker_pool import WorkerPool
 from infernet.errors import JobRejected, RetryLater
@@ -21,7 +20,6 @@ from infernet.workflows.training_requests import RUNS
 
 _ENTRY = "infernet.workflows.training_requests:load_training"
 _OUTPUT_ABI = ("string", "bytes32", "int256")
-_MAX_LOADED = 4
 
 
 class TrainingContainer(WorkerPool):
@@ -47,7 +45,8 @@ class TrainingContainer(WorkerPool):
             max_concurrency=settings.concurrency,
             run_timeout_s=settings.timeout_s,
         )
-        self._versions = _Loaded(model_store)
+        self._store, self._run_ids = ModelStore(model_store), model_store / RUNS
+        self._versions = LoadedModels()
         self._record = model_store / "trained" / f"{quote(settings.name, safe='')}.txt"
         self._serve: Callable[[Container], object] = lambda _: None
 
@@ -55,7 +54,7 @@ class TrainingContainer(WorkerPool):
         """Call this with each version, as a container, from those that are there already on."""
         self._serve = serve
         for name in self._read_record():
-            serve(_Version(name, self._versions))
+            serve(OnDemand(name, self._answer))
 
     async def run(self, features: bytes) -> bytes:
         """As `WorkerPool`, but too long a training is not begun again."""
@@ -70,7 +69,7 @@ class TrainingContainer(WorkerPool):
             self._record.parent.mkdir(parents=True, exist_ok=True)
             with self._record.open("a", encoding="utf-8") as record:
                 record.write(f"{name}\n")
-        self._serve(_Version(name, self._versions))
+        self._serve(OnDemand(name, self._answer))
         return output
 
     async def stop(self) -> None:
@@ -78,63 +77,17 @@ class TrainingContainer(WorkerPool):
         await super().stop()
         await self._versions.stop()
 
+    async def _answer(self, name: str, features: bytes) -> tuple[bytes, ModelUse]:
+        async with self._versions.using(name, lambda: self._load(name)) as model:
+            return await model.run_traced(features)
+
+    async def _load(self, name: str) -> Loaded:
+        model = await asyncio.to_thread(self._store.get, name)
+        path = self._run_ids / model.hash
+        run_id = path.read_text(encoding="utf-8") if path.is_file() else ""
+        container = ModelContainer(model.manifest, model.folder, run_id=run_id)
+        await container.start()
+        return Loaded(container)
+
     def _read_record(self) -> list[str]:
         return self._record.read_text(encoding="utf-8").splitlines() if self._record.is_file() else []
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """A container that takes a worker only when it is asked."""
-
-    id: str
-    _loaded: _Loaded
-    max_concurrency: int = 1
-
-    async def start(self) -> None: ...
-
-    async def run(self, features: bytes) -> bytes:
-        return (await self.run_traced(features))[0]
-
-    async def run_traced(self, features: bytes) -> tuple[bytes, ModelUse]:
-        return await self._loaded.run(self.id, features)
-
-    async def stop(self) -> None: ...
-
-
-class _Loaded:
-    """The versions that have workers, a few of them, the longest unused first."""
-
-    def __init__(self, model_store: Path) -> None:
-        self._store = ModelStore(model_store)
-        self._run_ids = model_store / RUNS
-        self._pools: dict[str, ModelContainer] = {}
-        self._runs: Counter[str] = Counter()
-        self._loading = asyncio.Lock()
-
-    async def run(self, name: str, features: bytes) -> tuple[bytes, ModelUse]:
-        self._runs[name] += 1
-        try:
-            return await (await self._take(name)).run_traced(features)
-        finally:
-            self._runs[name] -= 1
-
-    async def stop(self) -> None:
-        async with self._loading:
-            pools = list(self._pools.values())
-            self._pools.clear()
-        await asyncio.gather(*(pool.stop() for pool in pools))
-
-    async def _take(self, name: str) -> ModelContainer:
-        async with self._loading:
-            pool = self._pools.pop(name, None)
-            if pool is None:
-                model = await asyncio.to_thread(self._store.get, name)
-                path = self._run_ids / model.hash
-                run_id = path.read_text(encoding="utf-8") if path.is_file() else ""
-                pool = ModelContainer(model.manifest, model.folder, run_id=run_id)
-                await pool.start()
-            self._pools[name] = pool  # the last of all
-            idle = [other for other in self._pools if not self._runs[other]]
-            for other in idle[: max(0, len(self._pools) - _MAX_LOADED)]:
-                await self._pools.pop(other).stop()
-        return pool
