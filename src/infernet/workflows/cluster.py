@@ -55,7 +55,10 @@ class Cluster:
         arguments = (workflow, rows, dict(params), seed, mailbox, plan)
         with stopping_early(progress, asks=takes(workflow, "progress")):
             task = self.ray.remote(_train).remote(*arguments)
-            ((estimator, history, done),) = self._wait([task], lambda: self._exchange(mailbox, progress))
+            try:
+                ((estimator, history, done),) = self._wait([task], lambda: self._exchange(mailbox, progress))
+            finally:
+                self._exchange(mailbox, progress)
         progress.history, progress.done = history, done
         return estimator
 
