@@ -50,9 +50,7 @@ def build_lightgbm_callback(progress: Progress) -> Callable[[Any], None]:
         if progress.stopped or done >= total:  # trees that were there before do not count as LightGBM counts
             raise EarlyStopException(state.iteration, results)
         if isinstance(state.model, Booster) and progress.is_due:
-            text = state.model.model_to_string(num_iteration=-1)
-            differs = find_lightgbm_memory(text) or (_MAY_STOP if results else None)
-            progress.save(lambda: _encode(text), done, total, differs=differs)
+            progress.save(lambda: _read_lightgbm(state.model, bool(results)), done, total)
 
     return after_round
 
@@ -65,6 +63,11 @@ def restore_lightgbm(progress: Progress) -> Any:
     from lightgbm import Booster  # noqa: PLC0415  (an extra)
 
     return Booster(model_str=text)
+
+
+def _read_lightgbm(model: Any, is_judged: bool) -> tuple[bytes, str | None]:
+    text = model.model_to_string(num_iteration=-1)
+    return _encode(text), find_lightgbm_memory(text) or (_MAY_STOP if is_judged else None)
 
 
 def find_lightgbm_memory(text: str) -> str | None:
@@ -99,8 +102,7 @@ def build_xgboost_callback(progress: Progress, rounds: int) -> Any:
             if progress.stopped or done >= rounds:
                 return True
             if progress.is_due:
-                differs = find_xgboost_memory(model, self.rate) or (_MAY_STOP if evals_log else None)
-                progress.save(lambda: _encode(bytes(model.save_raw("ubj"))), done, rounds, differs=differs)
+                progress.save(lambda: _read_xgboost(model, self.rate, bool(evals_log)), done, rounds)
             return False
 
     return AfterRound()
@@ -114,6 +116,10 @@ def restore_xgboost(progress: Progress) -> Any:
     from xgboost import Booster  # noqa: PLC0415  (an extra)
 
     return Booster(model_file=bytearray(content))
+
+
+def _read_xgboost(model: Any, rate: str | None, is_judged: bool) -> tuple[bytes, str | None]:
+    return _encode(bytes(model.save_raw("ubj"))), find_xgboost_memory(model, rate) or (_MAY_STOP if is_judged else None)
 
 
 def find_xgboost_memory(model: Any, rate: str | None = None) -> str | None:

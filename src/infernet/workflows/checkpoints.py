@@ -22,6 +22,8 @@ from typing import IO, Any
 History = dict[str, list[tuple[int, float]]]
 Notice = Callable[[str], None]
 """Told a line for people."""
+Build = Callable[[], tuple[bytes, str | None]]
+"""A state as bytes, and why a training that goes on from it may end elsewhere, None where it may not."""
 FOLDER_VARIABLE = "INFERNET_CHECKPOINTS"
 EVERY_S = 30.0
 _MAGIC = b"infernet checkpoint 1\n"
@@ -247,14 +249,16 @@ class Saving:
         """Whether it is time for another."""
         return time.monotonic() >= self._next_s
 
-    def write(self, build: Callable[[], bytes], differs: str | None = None, **place: Any) -> None:
+    def write(self, build: Build, **place: Any) -> None:
         """Keep a checkpoint of what `build` answers, at this place: the other attributes of `Checkpoint`."""
-        if differs and self.exact_only:
-            return
         began_s = time.monotonic()
-        took_s = began_s - self._started_s + (self.found.took_s if self.found else 0.0)
-        found = self.found.differs if self.found else None
-        checkpoint = Checkpoint(run_id=self.run_id, took_s=took_s, differs=differs or found, state=build(), **place)
-        self.keep(encode_checkpoint(checkpoint))
+        state, differs = build()
+        if not (differs and self.exact_only):
+            before_s, differed = (self.found.took_s, self.found.differs) if self.found else (0.0, None)
+            took_s = before_s + began_s - self._started_s
+            checkpoint = Checkpoint(
+                run_id=self.run_id, took_s=took_s, differs=differs or differed, state=state, **place
+            )
+            self.keep(encode_checkpoint(checkpoint))
         ended_s = time.monotonic()
         self._next_s = ended_s + (max(self.every_s, _COST * (ended_s - began_s)) if self.every_s else 0.0)

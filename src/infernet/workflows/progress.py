@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from infernet.errors import InvalidInput
-from infernet.workflows.checkpoints import History, Saving
+from infernet.workflows.checkpoints import Build, History, Saving
 from infernet.workflows.states import decode_state, encode_state, read_chance, set_chance
 
 T = TypeVar("T")
@@ -109,8 +109,9 @@ class Progress:
         if self.saving is None or (self._was_tried and not self.saving.is_due()):
             return
 
-        def build() -> bytes:
-            return encode_state({"chance": read_chance(), "state": state() if inspect.isroutine(state) else state})
+        def build() -> tuple[bytes, None]:
+            now = state() if inspect.isroutine(state) else state
+            return encode_state({"chance": read_chance(), "state": now}), None
 
         if not self._was_tried:  # what cannot be kept is said at once, not after minutes
             self._was_tried = True
@@ -123,11 +124,11 @@ class Progress:
         """Whether it is time to write a checkpoint, and `train` would ask for it."""
         return self._is_restored and self.saving is not None and self.saving.is_due()
 
-    def save(self, build: Callable[[], bytes], step: int, total: int | None, *, differs: str | None = None) -> None:
+    def save(self, build: Build, step: int, total: int | None) -> None:
         """Write a checkpoint now."""
         if self.saving is not None:
             place = {"step": step, "total": total, "loop": max(self._loop, 0), "history": self.history}
-            self.saving.write(build, differs, **place)
+            self.saving.write(build, **place)
 
     def track(self, steps: Iterable[T], name: str = "training", total: int | None = None) -> Iterator[T]:
         """The steps one by one, until they end or Ctrl-C ends them; without those that were done before `restore`."""
