@@ -14,21 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from needs import need_module
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neural_network import MLPClassifier
 
 from infernet.errors import InvalidInput
 from infernet.workflows import Progress
-from infernet.workflows.checkpoints import (
-    Checkpoint,
-    Drawer,
-    Saving,
-    choose_folder,
-    decode_checkpoint,
-    discard_old,
-    encode_checkpoint,
-)
+from infernet.workflows.checkpoints import Checkpoint, Saving, decode_checkpoint, encode_checkpoint
+from infernet.workflows.drawer import Drawer, choose_folder, discard_old
 from infernet.workflows.states import decode_state, encode_state
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -207,6 +201,17 @@ def test_what_nobody_would_ask_for_and_what_cannot_be_kept_is_said_at_the_first_
                 progress.checkpoint({})
 
 
+def test_trees_that_nobody_would_go_on_from_are_not_kept() -> None:
+    lightgbm, kept = need_module("lightgbm"), Kept()
+    features, target = load_digits(return_X_y=True)
+    for asks in (False, True):
+        progress = Progress(saving=kept.saving)
+        before = progress.lightgbm_model() if asks else progress.restore()
+        model = lightgbm.LGBMClassifier(n_estimators=3, num_leaves=4, verbose=-1, n_jobs=1)
+        model.fit(features, target, callbacks=[progress.lightgbm()], init_model=before)
+        assert len(kept.contents) == (2 if asks else 0), "none of the last round: there is nothing to go on with"
+
+
 def test_checkpoints_are_no_more_frequent_than_their_interval_and_their_cost_allow() -> None:
     kept = Kept(every_s=0.05)
     progress = Progress(saving=kept.saving)
@@ -239,7 +244,7 @@ def test_a_drawer_is_of_one_process_at_a_time(tmp_path: Path) -> None:
     drawer = Drawer(tmp_path, {"a": 1}, told.append)
     drawer.replace("checkpoint", b"mine")
     other = (
-        "import sys; from pathlib import Path; from infernet.workflows.checkpoints import Drawer\n"
+        "import sys; from pathlib import Path; from infernet.workflows.drawer import Drawer\n"
         "drawer = Drawer(Path(sys.argv[1]), {'a': 1}, print)\n"
         "drawer.replace('checkpoint', b'theirs'); print(drawer.read('checkpoint')); drawer.clear()"
     )

@@ -49,7 +49,7 @@ def build_lightgbm_callback(progress: Progress) -> Callable[[Any], None]:
         progress.tell_step(done, total)
         if progress.stopped or done >= total:  # trees that were there before do not count as LightGBM counts
             raise EarlyStopException(state.iteration, results)
-        if isinstance(state.model, Booster) and progress.is_due:
+        if isinstance(state.model, Booster) and progress.is_fit_due:
             progress.save(lambda: _read_lightgbm(state.model, bool(results)), done, total)
 
     return after_round
@@ -101,7 +101,7 @@ def build_xgboost_callback(progress: Progress, rounds: int) -> Any:
             progress.tell_step(done, rounds)
             if progress.stopped or done >= rounds:
                 return True
-            if progress.is_due:
+            if progress.is_fit_due:
                 progress.save(lambda: _read_xgboost(model, self.rate, bool(evals_log)), done, rounds)
             return False
 

@@ -44,7 +44,7 @@ class Progress:
         self._told_s = 0.0
         self._stop: threading.Event = part_of._stop if part_of else threading.Event()
         self._chance: dict[str, Any] | None = None
-        self._is_restored = self._was_tried = False
+        self._is_restored = self._is_fitting = self._was_tried = False
         self._loop, self._depth, self._step = -1, 0, 0
         self._total: int | None = None
         self.fit_total: int | None = None
@@ -83,7 +83,7 @@ class Progress:
         """As `restore`, for a library's own loop: each call begins one, and only the one that was killed has a state,
         and with it `fit_total`, the number of its steps.
         """
-        self._is_restored, self._loop = True, self._loop + 1
+        self._is_fitting, self._loop = True, self._loop + 1
         found = self.saving.found if self.saving else None
         is_the_one = found is not None and found.loop == self._loop
         self.fit_total = found.total if found and is_the_one else None
@@ -116,13 +116,13 @@ class Progress:
         if not self._was_tried:  # what cannot be kept is said at once, not after minutes
             self._was_tried = True
             build()
-        if self.is_due:
-            self.save(build, self._step if step is None else step, self._total)
+        if self.saving.is_due():
+            self.save(build, self._step if step is None else int(step), self._total)
 
     @property
-    def is_due(self) -> bool:
-        """Whether it is time to write a checkpoint, and `train` would ask for it."""
-        return self._is_restored and self.saving is not None and self.saving.is_due()
+    def is_fit_due(self) -> bool:
+        """Whether it is time to write down a library's own loop, and `train` would ask for it."""
+        return self._is_fitting and self.saving is not None and self.saving.is_due()
 
     def save(self, build: Build, step: int, total: int | None) -> None:
         """Write a checkpoint now."""
@@ -164,13 +164,13 @@ class Progress:
             return -1
         if self._chance is not None:
             set_chance(self._chance)  # what was built since has drawn from them
-        self._step = found.step
+        self._step, self.done = found.step, found.at
         return found.step
 
     def report(self, step: int, **values: float) -> None:
         """Figures of a step, such as a loss; they become MLflow metrics and the learning curve."""
         for name, value in values.items():
-            self.history.setdefault(name, []).append((step, float(value)))
+            self.history.setdefault(name, []).append((int(step), float(value)))
 
     def lightgbm(self) -> Callable[[Any], None]:
         """A callback for LightGBM: the progress bar, the learning curve, and Ctrl-C, which keeps the trees so far. With

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from infernet.errors import InfernetError
-from infernet.workflows.checkpoints import Checkpoint, Drawer, Notice, Saving, decode_checkpoint, discard_old
+from infernet.workflows.checkpoints import Checkpoint, Saving, decode_checkpoint
+from infernet.workflows.drawer import Drawer, Notice, discard_old
 from infernet.workflows.preparation import Prepared
 from infernet.workflows.runs import Run, describe_end, list_packages
 from infernet.workflows.search import Trial

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infernet.workflows.checkpoints import Notice, choose_folder
 from infernet.workflows.cluster import Cluster, connecting
 from infernet.workflows.data import Rows
+from infernet.workflows.drawer import Notice, choose_folder
 from infernet.workflows.finished import Finished, TrainedVersion
 from infernet.workflows.preparation import Prepared, check_schema, prepare
 from infernet.workflows.progress import Progress, showing_progress, stopping_early
