@@ -103,6 +103,36 @@ def test_tensors_and_optimizers_come_back() -> None:
     assert torch.equal(again["optimizer"]["state"][0]["exp_avg"], moments[0]["exp_avg"])
 
 
+def test_a_network_is_trained_on_bit_for_bit() -> None:
+    torch = pytest.importorskip("torch", reason="not in requirements.lock, where it brings gigabytes of CUDA")
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(256, 8)).astype(np.float32))
+    target, kept = (features[:, 0] > 0).long(), Kept()
+
+    def train(progress: Progress, until: int = 10) -> dict[str, Any]:
+        torch.manual_seed(0)
+        state = progress.restore()
+        model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Dropout(0.3), torch.nn.Linear(16, 2))
+        optimizer = torch.optim.Adam(model.parameters())
+        if state is not None:
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+        for step in progress.track(range(10)):
+            if step == until:
+                break
+            for rows in torch.randperm(256).split(32):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(features[rows]), target[rows]).backward()
+                optimizer.step()
+            progress.checkpoint({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+        return model.state_dict()
+
+    whole = train(Progress())
+    train(Progress(saving=kept.saving), until=6)
+    again = train(Progress(saving=Kept(kept.last).saving))
+    assert kept.last.at == "6 of 10"
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
 class Strange:
     """No value."""
 
