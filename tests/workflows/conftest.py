@@ -16,6 +16,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.getbasetemp().parent
 
 
+@pytest.fixture(autouse=True)
+def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of checkpoints, each test's own."""
+    monkeypatch.setenv("INFERNET_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return tmp_path / "checkpoints"
+
+
 @pytest.fixture
 def store_uri(shared: Path, tmp_path: Path) -> str:
     return copy_store(shared, tmp_path)

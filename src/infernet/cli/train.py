@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infernet.cli.options import AsJson, TrackingUri
-from infernet.cli.output import console, print_json
+from infernet.cli.output import console, errors, print_json
 from infernet.cli.run import raise_interrupted
 from infernet.errors import InvalidInput
 
@@ -33,12 +33,16 @@ def train(
     new_schema: Annotated[
         bool, typer.Option("--new-schema", help="Let the data have other columns than the champion.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin at the beginning, also where the same training was killed.")
+    ] = False,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Train, log to MLflow, register a version; the champion moves where the metric on held-out rows improves.
 
-    Ctrl-C ends a training that reports its progress early and keeps what was learned; any other is given up.
+    Ctrl-C ends a training that reports its progress early and keeps what was learned; any other is given up. One that
+    was killed goes on from its last checkpoint, where its workflow makes some, and a search behind its last trial.
     """
     from infernet.workflows.tracker import open_tracker
     from infernet.workflows.trainer import run_training
@@ -48,7 +52,17 @@ def train(
     chosen = load_workflow(file, workflow)
     params = parse_parameters(chosen, dict(_split_setting(text) for text in settings or []))
     tracker = open_tracker(tracking_uri)
-    trained = run_training(chosen, params, seed=seed, tracker=tracker, search=search, ray=ray, new_schema=new_schema)
+    trained = run_training(
+        chosen,
+        params,
+        seed=seed,
+        tracker=tracker,
+        search=search,
+        ray=ray,
+        new_schema=new_schema,
+        fresh=fresh,
+        notice=lambda line: errors().print(line, soft_wrap=True, markup=False),
+    )
     if as_json:
         print_json(_describe(trained))
     else:
@@ -73,6 +87,7 @@ def _describe(trained: TrainedVersion) -> dict[str, Any]:
         "run": trained.run_id,
         "params": dict(trained.params),
         "endedAt": trained.ended_at,
+        "resumedFrom": trained.resumed_from,
     }
 
 

@@ -45,6 +45,7 @@ class TrainedVersion:
         score: by `metric`, on the held-out rows.
         champion: the version that the alias stands for now.
         ended_at: where Ctrl-C ended the training, None where it did not.
+        resumed_from: the run whose training it went on with, None where it began at the beginning.
     """
 
     model: str
@@ -56,6 +57,7 @@ class TrainedVersion:
     champion: int
     params: Mapping[str, Any]
     ended_at: str | None = None
+    resumed_from: str | None = None
 
     @property
     def is_champion(self) -> bool:

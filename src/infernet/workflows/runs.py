@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from infernet.workflows.split import Split
 
 PROCESS, ENDED = "infernet.process", "infernet.ended"
+_KILLED = "its process was killed"
 _PACKAGES = (
     "infernet", "numpy", "pandas", "scikit-learn", "lightgbm", "xgboost", "torch", "onnx", "onnxruntime", "skl2onnx",
     "onnxmltools", "mlflow",
@@ -84,8 +85,8 @@ class Run:
                 (Path(work) / name).write_bytes(content)
             self.tracker.client.log_artifacts(self.id, work, folder)
 
-    def log_trial(self, name: str, params: Mapping[str, object], score: float | None, error: str | None) -> None:
-        """One try of a search, as a run below this one."""
+    def log_trial(self, name: str, params: Mapping[str, object], score: float | None, error: str | None) -> str:
+        """One try of a search, as a run below this one; its id."""
         from mlflow.entities import Metric  # noqa: PLC0415
 
         with translated(self.tracker.uri):
@@ -95,6 +96,12 @@ class Run:
         self.tracker.log(trial, params=params, metrics=metrics, tags={ENDED: error} if error else {})
         with translated(self.tracker.uri):
             self.tracker.client.set_terminated(trial, "FAILED" if error else "FINISHED")
+        return str(trial)
+
+    def adopt_trial(self, trial: str) -> None:
+        """A try that an earlier run had finished, as a run below this one."""
+        with suppress(InfernetError):  # it was deleted, or is in another MLflow
+            self.tracker.log(trial, tags={"mlflow.parentRunId": self.id})
 
     def log_model(self, converted: Converted, manifest: Manifest, sample: Rows, scores: Mapping[str, float]) -> Any:
         """The model's folder and the original beside it; the MLflow model is ready when all of it is there."""
@@ -167,9 +174,21 @@ def mark_abandoned_runs(tracker: Tracker, experiment_id: str) -> list[str]:
     for row in running:
         process = row.data.tags.get(PROCESS, "")
         if process.startswith(machine) and process != describe_process(int(process.split()[1])):
-            _end(Run(tracker, experiment_id, row.info.run_id), "KILLED", "its process was killed")
+            _end(Run(tracker, experiment_id, row.info.run_id), "KILLED", _KILLED)
             found.append(row.info.run_id)
     return found
+
+
+def describe_end(tracker: Tracker, run_id: str) -> str:
+    """How a run ended, in words that follow it."""
+    try:
+        with translated(tracker.uri):
+            run = tracker.client.get_run(run_id)
+    except InfernetError:
+        return "is not in this MLflow"
+    if run.info.status == "KILLED":
+        return "was killed" if run.data.tags.get(ENDED) == _KILLED else "was stopped"
+    return "failed" if run.info.status == "FAILED" else "ended"
 
 
 def describe_process(pid: int) -> str:
@@ -219,11 +238,17 @@ def _log_environment(run: Run, workflow: TrainingWorkflow) -> None:
 
 def describe_environment() -> str:
     """Python, the machine and the packages that a model's bytes may depend on."""
-    lines = [f"python=={platform.python_version()}  # {platform.platform()}, {platform.machine()}"]
+    machine = f"python=={platform.python_version()}  # {platform.platform()}, {platform.machine()}"
+    return "\n".join([machine, *list_packages()]) + "\n"
+
+
+def list_packages() -> list[str]:
+    """Those packages with their versions."""
+    lines = []
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             lines.append(f"{package}=={metadata.version(package)}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _write_model(

@@ -68,9 +68,19 @@ class Search:
     at_once: int = 1
 
     def run(
-        self, trials: int, progress: Progress, told: Callable[[Trial], None], evaluate: Evaluate | None = None
+        self,
+        trials: int,
+        progress: Progress,
+        told: Callable[[Trial], None],
+        evaluate: Evaluate | None = None,
+        known: Mapping[int, Trial] = {},
     ) -> Trial:
         """The best of so many trials; after Ctrl-C the best until then.
+
+        Args:
+            told: of each trial that is over.
+            known: trials of the same search that were over before, by number. They are told to the sampler instead of
+                being tried again, so that it goes on as it would have.
 
         Raises:
             InvalidInput: `workflow.space`; `search.failed`: no setting could be trained.
@@ -82,11 +92,16 @@ class Search:
         with stopping_early(progress, asks=True):
             for start in progress.track(range(0, trials, self.at_once), "searching"):
                 asked = [study.ask(spaces) for _ in range(min(self.at_once, trials - start))]
-                scores = evaluate([{**self.params, **trial.params} for trial in asked])
-                if progress.stopped:  # these trainings were ended early: what they say is not comparable
+                settings = [{**self.params, **trial.params} for trial in asked]
+                over = [
+                    self._find(trial.number, known, setting) for trial, setting in zip(asked, settings, strict=True)
+                ]
+                new = [setting for setting, trial in zip(settings, over, strict=True) if trial is None]
+                scores = iter(evaluate(new) if new else ())
+                if new and progress.stopped:  # these trainings were ended early: what they say is not comparable
                     break
-                for trial, score in zip(asked, scores, strict=True):
-                    done.append(self._tell(study, trial, score))
+                for trial, before in zip(asked, over, strict=True):
+                    done.append(self._tell(study, trial, next(scores) if before is None else before))
                     told(done[-1])
         return self._choose(done, stopped=progress.stopped)
 
@@ -143,9 +158,16 @@ class Search:
             raise InvalidInput("workflow.space", f"{unknown[0]} in the space of {self.workflow.name} is no parameter")
         return {name: _build_distribution(name, space) for name, space in self.workflow.space.items()}
 
-    def _tell(self, study: Any, asked: Any, score: float | Exception) -> Trial:
+    def _find(self, number: int, known: Mapping[int, Trial], params: Mapping[str, Any]) -> Trial | None:
+        trial = known.get(number)
+        return trial if trial is not None and trial.params == params else None
+
+    def _tell(self, study: Any, asked: Any, score: float | Exception | Trial) -> Trial:
         from optuna.trial import TrialState  # noqa: PLC0415
 
+        if isinstance(score, Trial):
+            study.tell(asked, score.score, state=TrialState.FAIL if score.score is None else None)
+            return score
         params = {**self.params, **asked.params}
         if isinstance(score, Exception) or not np.isfinite(score):
             study.tell(asked, state=TrialState.FAIL)

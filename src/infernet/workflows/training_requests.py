@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
+import structlog
+
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured
 from infernet.models import ModelStore, StoredModel
 from infernet.protocol.abi_codec import encode_abi
@@ -27,6 +29,8 @@ OUTPUT_ABI = ("string", "bytes32", "int256")
 MAX_REQUEST_BYTES = 4096
 METRIC_DECIMALS = 18
 _DEFAULT_SEED, _SEEDS = 7, 2**32
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,15 @@ def load_training(
     def run(features: bytes) -> bytes:
         request = parse_training_request(features, loaded)
         tracker = open_tracker(tracking_uri)
-        trained = run_training(loaded, request.params, seed=request.seed, tracker=tracker, once=True)
+        trained = run_training(
+            loaded,
+            request.params,
+            seed=request.seed,
+            tracker=tracker,
+            once=True,
+            checkpoints=Path(model_store) / "checkpoints",
+            notice=lambda line: log.info("training.resumption", workflow=loaded.name, said=line),
+        )
         return _encode_output(_store(tracker, trained, Path(model_store)), trained.metric)
 
     return run

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from infernet.errors import InvalidInput
+from infernet.workflows.checkpoints import EVERY_S
 from infernet.workflows.flavours.export import Export
 from infernet.workflows.metrics import Metric
 
@@ -47,6 +48,7 @@ class TrainingWorkflow(ABC):
         feature_dtype: what features become before training, which is what the exported graph takes; None leaves them.
         export: how numbers travel and what is promised of them.
         space: what `infernet train --search` tries, by parameter.
+        checkpoint_s: the least time between two checkpoints of a `train` that makes some; 0 for each step.
     """
 
     name: str
@@ -62,6 +64,7 @@ class TrainingWorkflow(ABC):
     feature_dtype: str | None = "float32"
     export: Export = Export()
     space: ClassVar[Mapping[str, Space]] = {}
+    checkpoint_s: float = EVERY_S
 
     @abstractmethod
     def load(self) -> Table | pd.DataFrame:
