@@ -16,6 +16,7 @@ from infernet.workflows.texts import train_texts
 from infernet.workflows.workflow import load_workflow
 
 
+@pytest.mark.slow
 async def test_digits_are_the_same_apart(tmp_path: Path) -> None:
     need_module("sklearn")
     apart, here = await train_digits_apart(tmp_path / "apart"), train_digits(tmp_path / "here")
@@ -25,6 +26,7 @@ async def test_digits_are_the_same_apart(tmp_path: Path) -> None:
         assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 async def test_texts_are_the_same_apart(tmp_path: Path) -> None:
     need_module("sklearn")
     apart, here = await train_texts_apart(tmp_path / "apart"), train_texts(tmp_path / "here")

@@ -33,6 +33,7 @@ class Wine(TrainingWorkflow):
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_trains_and_searches_what_this_machine_would(tracker: Tracker, tmp_path: Path) -> None:
 
     path = tmp_path / "flow_for_ray.py"
@@ -50,6 +51,7 @@ def test_a_cluster_trains_and_searches_what_this_machine_would(tracker: Tracker,
         run_training(workflow, {"depth": 51}, tracker=tracker, ray="local")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_one_line(tracker: Tracker, tmp_path: Path) -> None:
     path = tmp_path / "flow_for_ray.py"
     path.write_text(FLOW)

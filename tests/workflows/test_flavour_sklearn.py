@@ -203,6 +203,7 @@ def test_the_bytes_say_nothing_but_the_model() -> None:
     assert all(not node.name and not node.doc_string for node in model.graph.node)
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes() -> None:
     code = "from test_flavour_sklearn import build_digest\nprint(build_digest())\n"
     done = subprocess.run(
