@@ -75,6 +75,7 @@ def compare(data: bytes, gas: int = 10**9, precompile: Callable[[Any], None] = b
     return int.from_bytes(output, "big") if outcome == "ok" else outcome
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("library")
 def test_pairings() -> None:
     k = RANDOM.randrange(curve_order)
