@@ -15,8 +15,9 @@ from infernet.workflows.preparation import prepare
 from infernet.workflows.texts import train_texts
 from infernet.workflows.workflow import load_workflow
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 async def test_digits_are_the_same_apart(tmp_path: Path) -> None:
     need_module("sklearn")
     apart, here = await train_digits_apart(tmp_path / "apart"), train_digits(tmp_path / "here")
@@ -26,7 +27,6 @@ async def test_digits_are_the_same_apart(tmp_path: Path) -> None:
         assert np.array_equal(ours, theirs)
 
 
-@pytest.mark.slow
 async def test_texts_are_the_same_apart(tmp_path: Path) -> None:
     need_module("sklearn")
     apart, here = await train_texts_apart(tmp_path / "apart"), train_texts(tmp_path / "here")

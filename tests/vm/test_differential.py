@@ -21,6 +21,8 @@ from infernet.vm.request import AccountOverride
 from infernet.vm.spc.host import SpcHost
 from infernet.vm.trace import StructLogger
 
+pytestmark = pytest.mark.slow
+
 SCENARIOS = 150
 ENV = BlockEnv(
     chain_id=CHAIN_ID,

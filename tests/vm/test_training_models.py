@@ -34,6 +34,8 @@ from infernet.vm.training_publication import MODELS
 from infernet.vm.training_service import TrainingService
 from infernet.vm.training_worker import TrainingWorker
 
+pytestmark = pytest.mark.slow
+
 PICTURE = bytes(range(PIXELS))
 TRAINING = load_artifact("Training")
 SCHEDULER_ABI, SCHEDULER_AT = load_artifact("Scheduler"), bytes.fromhex(SCHEDULER[2:])
@@ -99,7 +101,6 @@ def follow(chain: Chain) -> None:
     follower.close()
 
 
-@pytest.mark.slow
 def test_a_contract_asks_the_model_that_it_had_trained(serve: Callable[[Chain], TrainingService]) -> None:
     need_module("sklearn")
     from sklearn.datasets import load_digits
@@ -138,7 +139,6 @@ def test_a_large_model_comes_in_parts_over_several_blocks(
     chain.close()
 
 
-@pytest.mark.slow
 def test_what_is_on_the_chain_is_not_sent_again(serve: Callable[[Chain], TrainingService], source: Path) -> None:
     write_model(source)
     chain = build_chain()
@@ -213,7 +213,6 @@ def test_a_fee_may_have_to_cover_the_gas(source: Path, tmp_path: Path, fee: int,
     chain.close()
 
 
-@pytest.mark.slow
 def test_calls_that_are_due_in_every_block_do_not_take_the_answers_nonce(
     serve: Callable[[Chain], TrainingService], source: Path
 ) -> None:
@@ -288,7 +287,6 @@ def test_a_model_that_was_taken_back_is_published_again(
     chain.close()
 
 
-@pytest.mark.slow
 def test_a_producer_that_is_killed_after_each_step_repeats_none(source: Path, tmp_path: Path) -> None:
     weights = write_model(source, classes=PARTS)
     chain = build_chain(tmp_path / "chain.sqlite")
