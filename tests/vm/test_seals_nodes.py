@@ -32,8 +32,6 @@ from infernet.vm.spc.outbound import OutboundAnswer, OutboundClient, OutboundReq
 from infernet.vm.spc.prices import Limits, Prices
 from infernet.vm.transaction import compute_address
 
-pytestmark = pytest.mark.slow
-
 KEYS = [account.private_key for account in DEV_ACCOUNTS[5:8]]
 ADDRESSES = tuple(map(compute_address, KEYS))
 HTTP_BYTES = bytes.fromhex(HTTP[2:])
