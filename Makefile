@@ -58,8 +58,8 @@ dev: $(VENV)/.installed  ## A local network that stays up until Ctrl-C
 test: setup test-contracts  ## All tests
 	$(PYTEST)
 
-test-fast: setup  ## The tests that need no chain, in well under three minutes
-	$(PYTEST) -m "not chain and not e2e"
+test-fast: setup  ## The tests that need no chain and are not slow, in under three minutes
+	$(PYTEST) -m "not chain and not e2e and not slow"
 
 test-contracts: setup  ## The contracts' own tests
 	contracts/tools/forge test

@@ -12,10 +12,12 @@ import sys
 import structlog
 
 from bench.gas import measure_gas
+from bench.inference import measure_inference
 from bench.layer import measure_layer
 from bench.page import PAGE, Figure, find_missed, render
 from bench.spc import measure_spcs
 from bench.speed import measure_blocks, measure_burst, measure_calls, measure_latency, measure_model
+from bench.training import measure_training
 
 
 async def measure() -> list[Figure]:
@@ -30,6 +32,8 @@ async def measure() -> list[Figure]:
         measure_model,
         measure_layer,
         measure_spcs,
+        measure_inference,
+        measure_training,
     )
     for part in parts:
         figures += await part()

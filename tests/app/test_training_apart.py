@@ -15,6 +15,8 @@ from infernet.workflows.preparation import prepare
 from infernet.workflows.texts import train_texts
 from infernet.workflows.workflow import load_workflow
 
+pytestmark = pytest.mark.slow
+
 
 async def test_digits_are_the_same_apart(tmp_path: Path) -> None:
     need_module("sklearn")

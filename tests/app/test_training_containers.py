@@ -61,6 +61,7 @@ def ask(**request: object) -> bytes:
     return json.dumps(request).encode()
 
 
+@pytest.mark.slow
 async def test_the_output_names_a_version_that_is_registered_and_served(
     start: Start, store_uri: str, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_one_value_has_one_spelling() -> None:
     assert parse_training_request(b"{}", workflow) == TrainingRequest(7, {})
 
 
+@pytest.mark.slow
 async def test_too_long_a_training_is_ended_and_not_begun_again(start: Start, store_uri: str) -> None:
     container = await start(timeout_s=3.0)
     with pytest.raises(JobRejected, match="took longer than 3 s") as caught:
@@ -144,6 +146,7 @@ async def test_too_long_a_training_is_ended_and_not_begun_again(start: Start, st
     assert Registry(open_tracker(store_uri)).list_versions("iris") == []
 
 
+@pytest.mark.slow
 async def test_a_cancelled_training_is_gone_and_leaves_no_version(start: Start, store_uri: str) -> None:
     container = await start()
     (worker,) = container._workers
@@ -160,6 +163,7 @@ async def test_a_cancelled_training_is_gone_and_leaves_no_version(start: Start, 
     assert Registry(open_tracker(store_uri)).list_versions("iris") == []
 
 
+@pytest.mark.slow
 async def test_memory_has_a_limit(start: Start) -> None:
     container = await start(memory_bytes=8 << 30)
     with pytest.raises(JobRejected, match="MemoryError"):
@@ -174,6 +178,7 @@ def test_data_have_limits(store_uri: str, tmp_path: Path, max_rows: int, max_byt
     assert caught.value.code == "training.too_large"
 
 
+@pytest.mark.slow
 async def test_a_file_without_a_workflow_stops_the_node_at_the_start(start: Start, tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("")
     with pytest.raises(NodeMisconfigured, match="has no TrainingWorkflow"):

@@ -40,6 +40,7 @@ def test_an_unknown_block_is_an_error() -> None:
         docs.render_document("<!-- generated: weather -->\n<!-- end -->\n")
 
 
+@pytest.mark.slow
 def test_the_width_of_the_terminal_changes_nothing() -> None:
     command = [sys.executable, "tools/docs.py", "--check"]
     for columns in ("40", "200"):

@@ -95,6 +95,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Location]:
             yield Location(f"{bucket}/public")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1 << 20])
 def test_an_upload_that_is_killed_publishes_nothing_and_the_next_one_completes(
     source: Path, manifest: Manifest, root: Location, tmp_path: Path, after: int
@@ -120,6 +121,7 @@ def server(source: Path, manifest: Manifest, tmp_path: Path) -> Iterator[FileSer
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["files", "note", "add", "copy"])
 def test_a_fetch_that_is_killed_is_taken_up_and_its_model_is_never_torn(
     source: Path, manifest: Manifest, server: FileServer, tmp_path: Path, at: str

@@ -141,6 +141,7 @@ def test_gas_of_many_products(number: int) -> None:
         assert run(ORIGINALS[number], bytes(size * count), 10**9 - left) == ("ok", bytes(size - 32), 0)
 
 
+@pytest.mark.slow
 def test_pairings() -> None:
     k = RANDOM.randrange(curve_order)
     true = [g1(k) + g2(1) + g1(curve_order - 1) + g2(k), bytes(384), g1(5) + bytes(256), bytes(128) + g2(5)]

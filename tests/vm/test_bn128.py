@@ -75,6 +75,7 @@ def compare(data: bytes, gas: int = 10**9, precompile: Callable[[Any], None] = b
     return int.from_bytes(output, "big") if outcome == "ok" else outcome
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("library")
 def test_pairings() -> None:
     k = RANDOM.randrange(curve_order)
@@ -118,11 +119,13 @@ def test_what_is_no_point_of_the_group_is_refused() -> None:
         assert compare(malformed) == "OutOfGasError"
 
 
+@pytest.mark.slow
 def test_the_libraries_agree_on_pairs_right_and_wrong(library: str) -> None:
     for data in pairs(24 if library == "zksnake" else 6):
         compare(data)
 
 
+@pytest.mark.slow
 def test_the_group_check_agrees_on_every_kind_of_wrong_point() -> None:
     """Without the specification, which takes seconds for the pairings of the right ones."""
     native = pytest.importorskip("infernet.vm.osaka.bn128_native")
@@ -177,6 +180,7 @@ def test_what_is_missing_is_zero_and_what_is_too_much_is_not_read(size: int) -> 
     compare(data, precompile=bn128.multiply_point)
 
 
+@pytest.mark.slow
 def test_sums() -> None:
     for _ in range(300):
         k = RANDOM.randrange(curve_order)

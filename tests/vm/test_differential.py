@@ -127,6 +127,7 @@ def run(scenario: Scenario, *, stepwise: bool = False) -> dict[str, Any]:
     return {"state_root": after.root.hex(), "receipts": receipts, "gas_used": block.gas_used, "refused": refused}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_generated_blocks_lead_to_what_the_unmodified_package_says(unmodified: Unmodified, part: int) -> None:
     executed = 0

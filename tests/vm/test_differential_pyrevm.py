@@ -141,6 +141,7 @@ def read_slot(state: State, account: bytes, slot: int) -> int:
     return int.from_bytes(state.storage(account, slot.to_bytes(32, "big")), "big")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_generated_transactions_do_what_they_do_on_revm(part: int) -> None:
     executed = 0

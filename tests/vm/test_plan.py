@@ -54,8 +54,9 @@ def test_no_more_is_kept_than_fits() -> None:
     plans = plan_module._Plans()
     first = plans.get(b"\x5b" * 20_000)
     assert plans.get(b"\x5b" * 20_000) is first
+    few_instructions = (b"\x7f" + bytes(32)) * 600  # of much code: push32
     for number in range(200):
-        plans.get(number.to_bytes(2, "big") + bytes(20_000))
+        plans.get(number.to_bytes(2, "big") + few_instructions)
     assert plans._size <= plan_module._KEPT_BYTES
     assert plans._size == sum(map(len, plans._plans))
     assert plans.get(b"\x5b" * 20_000) is not first

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SESSION = "from infernet.onnx_session import open_session; open_session(b'')"
 GRAPH = "from infernet.vm.spc.models.graph import import_onnx; import_onnx()"
 LAYER = (

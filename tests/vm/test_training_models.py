@@ -34,6 +34,8 @@ from infernet.vm.training_publication import MODELS
 from infernet.vm.training_service import TrainingService
 from infernet.vm.training_worker import TrainingWorker
 
+pytestmark = pytest.mark.slow
+
 PICTURE = bytes(range(PIXELS))
 TRAINING = load_artifact("Training")
 SCHEDULER_ABI, SCHEDULER_AT = load_artifact("Scheduler"), bytes.fromhex(SCHEDULER[2:])

@@ -43,6 +43,8 @@ def test_progress_adds_up_to_the_rows_on_the_callers_thread(double) -> None:
     run_batches(double, {"x": np.zeros((100, 3), "float32")}, batch_rows=30, on_progress=note)
     assert done == [30, 30, 30, 10]
     assert threads == {threading.current_thread()}
+    run_batches(double, {"x": np.zeros((9, 3), "float32")}, batch_rows=30, on_progress=note)
+    assert done[4:] == [9]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from infernet.workflows.tracker import Tracker
 from infernet.workflows.workflow import load_workflow
 
 need_module("ray")
+pytestmark = pytest.mark.slow
 
 FLOW = """
 import os

@@ -32,6 +32,7 @@ def test_the_model_knows_digits_it_has_not_seen(trained: TrainedDigits) -> None:
     assert metrics["agreement_with_float_model"] == "1.0000"
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_model(trained: TrainedDigits, tmp_path: Path) -> None:
     again = train_digits(tmp_path / "again")
     assert compute_manifest_hash(again.manifest) == compute_manifest_hash(trained.manifest)

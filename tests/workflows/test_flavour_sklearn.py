@@ -203,6 +203,20 @@ def test_the_bytes_say_nothing_but_the_model() -> None:
     assert all(not node.name and not node.doc_string for node in model.graph.node)
 
 
+@pytest.mark.parametrize(("probabilities", "times"), [(False, 1), (True, 2)])
+def test_scores_that_no_contract_gets_are_asked_for_once(
+    probabilities: bool, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, held_out = split_rows("wine")
+    estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(train.features, train.target)
+    asked: list[int] = []
+    ask = LogisticRegression.predict_proba
+    monkeypatch.setattr(LogisticRegression, "predict_proba", lambda model, x: asked.append(len(x)) or ask(model, x))
+    convert(estimator, held_out, export=Export(probabilities=probabilities))
+    assert asked.count(len(held_out)) == times
+
+
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes() -> None:
     code = "from test_flavour_sklearn import build_digest\nprint(build_digest())\n"
     done = subprocess.run(

@@ -23,6 +23,7 @@ def server(shared: Path, tmp_path: Path) -> Iterator[MlflowServer]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_in_the_middle_leaves_nothing_half_registered(server: MlflowServer) -> None:
     class Cut(Digits):
         def train(self, rows: Rows, depth: int = 3, seed: int = 0) -> Any:

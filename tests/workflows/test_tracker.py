@@ -121,6 +121,7 @@ def page(shared: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[s
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_server_is_trained_against_as_a_database_is(
     page: tuple[str, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def read_run(tracker: Tracker) -> Any:
     return run
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_training_of_steps_early_and_registers_what_it_learned(
     folder: Path, tracker: Tracker, registry: Registry
 ) -> None:
@@ -84,6 +85,7 @@ def test_ctrl_c_ends_a_training_of_steps_early_and_registers_what_it_learned(
     assert read_run(tracker).info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_training_that_is_told_to_end_registers_nothing(folder: Path, tracker: Tracker, registry: Registry) -> None:
     process = start(folder, tracker.uri, "--set", "rounds=100000", "--set", "pause=0.05")
     wait_for_a_step(folder, process)

@@ -62,6 +62,7 @@ def race(uri: str, folder: Path, count: int) -> list[list[object]]:
     return [json.loads(process.communicate(timeout=200)[0]) for process in processes]
 
 
+@pytest.mark.slow
 def test_of_nodes_that_race_for_one_training_all_answer_the_same_version(
     shared_tracker: Tracker, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_regression_is_judged_by_its_error_and_draws_residuals(tracker: Tracke
     assert list_files(tracker, trained.run_id, "plots") == plots
 
 
+@pytest.mark.slow
 def test_the_same_training_gives_the_same_manifest_hash_in_another_store(
     tracker: Tracker, tmp_path: Path, shared: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_the_champion_moves_only_when_the_metric_improves(tracker: Tracker, regi
     assert [version.number for version in registry.list_versions("digits")] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_champion_of_other_data_is_judged_again_on_the_new_held_out_rows(
     tracker: Tracker, registry: Registry
 ) -> None:
@@ -245,6 +247,7 @@ run_training(Digits(), tracker=open_tracker({uri!r}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "versions"), [("register", 0), ("promote", 1)])
 def test_a_run_that_is_killed_leaves_nothing_half_done(
     tracker: Tracker, registry: Registry, method: str, versions: int
@@ -266,6 +269,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_done(
     assert trained.champion == best
 
 
+@pytest.mark.slow
 def test_of_two_trainers_that_race_the_better_one_wins_in_every_order(tracker: Tracker, registry: Registry) -> None:
     run_training(Digits(), {"depth": 2}, tracker=tracker)
 
@@ -287,6 +291,7 @@ def test_of_two_trainers_that_race_the_better_one_wins_in_every_order(tracker: T
     assert champion.number == 3
 
 
+@pytest.mark.slow
 def test_rollback_brings_back_the_champion_before_and_keeps_it(tracker: Tracker, registry: Registry) -> None:
     for depth in (3, 5, 8):
         run_training(Digits(), {"depth": depth}, tracker=tracker)
@@ -312,6 +317,7 @@ def test_a_champion_that_was_not_registered_here_is_left_alone(tracker: Tracker,
     assert (trained.version, trained.champion) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_search_tries_settings_and_trains_the_best(tracker: Tracker) -> None:
     trained = run_training(cultivars, tracker=tracker, search=6)
     run = tracker.client.get_run(trained.run_id)

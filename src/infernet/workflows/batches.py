@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from infernet.errors import InvalidInput
 from infernet.onnx_session import list_runtime_errors
 
-BATCH_ROWS = 32_768
+BATCH_ROWS = 8192
 _FIRST_ROWS = 256
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -46,7 +46,7 @@ def run_batches(
     names = list(outputs or (node.name for node in session.get_outputs()))
     rows = _count_rows(features)
     features = {name: np.ascontiguousarray(values) for name, values in features.items()}
-    first = slice(0, min(_FIRST_ROWS, batch_rows, rows))  # from which the outputs' shapes are learnt
+    first = slice(0, rows if rows <= batch_rows else min(_FIRST_ROWS, batch_rows))  # shows the outputs' shapes
     filled = {
         name: _make_room(name, result, first.stop, rows)
         for name, result in zip(names, _run(session, names, _cut(features, first)), strict=True)
@@ -59,6 +59,8 @@ def run_batches(
 
     report = on_progress or (lambda _: None)
     report(first.stop)
+    if first.stop == rows:
+        return filled
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for size in pool.map(run, range(first.stop, rows, batch_rows)):
             report(size)

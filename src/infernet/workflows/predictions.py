@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from infernet.onnx_session import open_session
 from infernet.protocol.manifest import TensorSpec
-
-_BATCH_ROWS = 8192
+from infernet.workflows.batches import run_batches
 
 
 class Model:
@@ -22,17 +21,13 @@ class Model:
         self._input, self._output = inputs[0], outputs[0]
 
     def predict(self, features: NDArray[Any]) -> NDArray[Any]:
-        """Its first output for features of shape [rows, columns]."""
-        given = self._prepare(features)
-        parts = [
-            self._session.run([self._output.name], {self._input.name: given[start : start + _BATCH_ROWS]})[0]
-            for start in range(0, len(given), _BATCH_ROWS)
-        ]
-        answers: NDArray[Any] = np.concatenate(parts).reshape(len(given), -1)
+        """Its first output for features of shape [rows, columns]. Raises as `run_batches`."""
+        given = {self._input.name: self._prepare(features)}
+        answers = run_batches(self._session, given, [self._output.name])[self._output.name].reshape(len(features), -1)
         answers = answers[:, 0] if answers.shape[1] == 1 else answers
         return answers if self._output.is_float or not self._output.scale else answers / 10.0**self._output.scale
 
     def _prepare(self, features: NDArray[Any]) -> NDArray[Any]:
         if self._input.is_float or not self._input.scale:
-            return np.ascontiguousarray(features, dtype=self._input.dtype)
+            return features.astype(self._input.dtype, copy=False)
         return np.rint(features.astype(np.float64) * 10.0**self._input.scale).astype(self._input.dtype)

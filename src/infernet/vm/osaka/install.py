@@ -5,7 +5,7 @@ unmodified package in a process of its own (`tests/vm/test_differential.py`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ethereum.crypto import kzg
@@ -22,10 +22,8 @@ _PACKAGE = "ethereum.forks.osaka"
 
 def install() -> None:
     """Safe to call again."""
-    for function in world.REPLACED:  # the same state on persistent maps: see world.py
-        _replace(getattr(state, function.__name__), function)
-    for old, new in (*loop.REPLACED, *transactions.REPLACED):  # see loop.py and transactions.py
-        _replace(old, new)
+    maps = [(getattr(state, function.__name__), function) for function in world.REPLACED]  # the state's: see world.py
+    _replace([*maps, *loop.REPLACED, *transactions.REPLACED])  # see loop.py and transactions.py
     Blake2b.compress = blake2.compress  # type: ignore[assignment,method-assign]  # see blake2.py
     Unsigned.__eq__ = numbers.equals  # type: ignore[method-assign]  # see numbers.py
     vars(fork)["is_valid_delegation"] = transactions.is_valid_delegation
@@ -36,10 +34,11 @@ def install() -> None:
         PRE_COMPILED_CONTRACTS[address] = precompiles.adapter
 
 
-def _replace(old: Callable[..., Any], new: Callable[..., Any]) -> None:
-    """Wherever a module of the fork knows the old one by a name."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith(_PACKAGE):
-            for key, value in list(vars(module).items()):
-                if value is old:
-                    setattr(module, key, new)
+def _replace(pairs: Iterable[tuple[Callable[..., Any], Callable[..., Any]]]) -> None:
+    """Wherever a module of the fork knows an old one by a name."""
+    new_by_old = {id(old): new for old, new in pairs}
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(_PACKAGE)]
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            if id(value) in new_by_old:
+                setattr(module, name, new_by_old[id(value)])

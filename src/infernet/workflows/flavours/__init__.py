@@ -40,14 +40,14 @@ def convert(estimator: Any, sample: Rows, *, export: Export | None = None) -> Co
     travelled = quantise(features, export.scale, sample.columns)
     feeds = draft.feed(travelled)
     found = run_batches(session, feeds)
-    original = draft.ask(travelled)
+    original, ask_answers = draft.ask(travelled), draft.ask_answers or draft.ask
     difference = check_conversion(
         original, read_stored(draft, found, export.output_scale), export.tolerance, draft.advice
     )
     return Converted(
         onnx=draft.onnx,
         inputs=describe_inputs(draft, session, sample.columns, export.scale),
-        outputs=describe_outputs(draft, draft.ask(features), original, found, export),
+        outputs=describe_outputs(draft, ask_answers(features), original, found, export),
         determinism=draft.determinism or (Determinism.NONE if export.decimals is None else Determinism.ROUNDED),
         native=draft.native,
         largest_difference=difference,

@@ -38,9 +38,10 @@ class _Container:
 
 
 def _make_plain(value: Any) -> Any:
-    if isinstance(value, list) and value and all(hasattr(one, "__index__") for one in value):
-        return [int(one) for one in value]
-    return value
+    if not isinstance(value, list) or not value:
+        return value
+    kinds = set(map(type, value))  # of thousands of nodes: most lists are plain already
+    return value if kinds == {int} or not all(hasattr(kind, "__index__") for kind in kinds) else list(map(int, value))
 
 
 def floor_float32(values: Sequence[float]) -> list[float]:

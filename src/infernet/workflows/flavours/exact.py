@@ -9,12 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infernet.errors import InvalidInput
 from infernet.protocol.manifest import Determinism
 from infernet.workflows.flavours import exact_linear, exact_trees
-from infernet.workflows.flavours.export import FEATURES, LABEL, VALUE, Arrays, Draft, Export
+from infernet.workflows.flavours.export import FEATURES, LABEL, VALUE, Draft, Export
 from infernet.workflows.flavours.table import make_draft
 from infernet.workflows.graphs import build_graph
 
@@ -48,9 +47,6 @@ def draft(estimator: Any, rows: Rows, export: Export) -> Draft:
     numbers = np.arange(len(float_draft.classes)) if float_draft.classes else classes
     last, shape = scores.finish(answer, numbers, export.output_scale)
 
-    def ask(features: NDArray[Any]) -> Arrays:
-        return {answer: float_draft.ask(features)[answer]}
-
     return replace(
         float_draft,
         onnx=build_graph(
@@ -61,7 +57,7 @@ def draft(estimator: Any, rows: Rows, export: Export) -> Draft:
             scores.constants,
         ),
         feed=lambda features: {FEATURES: scores.feed(features, export.scale)},
-        ask=ask,
+        ask=float_draft.ask_answers or float_draft.ask,
         advice=_ADVICE,
         stored=frozenset({VALUE, FEATURES} if scores.dtype == "int64" else {VALUE}),
         determinism=Determinism.EXACT,

@@ -47,6 +47,7 @@ class Draft:
         feed: the graph's inputs for features, rows first.
         ask: the original's outputs for features, by the graph's names, the answer first. Labels are integers.
         answers: the outputs that a contract gets.
+        ask_answers: the original's answers alone, where they cost less than all its outputs.
         advice: the way out where the graph deviates.
         classes: what the labels 0, 1 … stand for, where they are not the classes themselves.
         names: of the classes, in the order of the probabilities' columns.
@@ -66,6 +67,7 @@ class Draft:
     stored: frozenset[str] = frozenset()
     determinism: Determinism | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    ask_answers: Callable[[NDArray[Any]], Arrays] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

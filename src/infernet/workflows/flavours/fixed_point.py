@@ -66,8 +66,8 @@ def describe_outputs(
     """What an output holds, with its rounding and what fixed point costs.
 
     Args:
-        original: what the original answers for the features as they are.
-        travelled: for the features as they travel.
+        original: the original's answers for the features as they are.
+        travelled: all its outputs for the features as they travel.
         found: what the graph answers for these.
 
     Raises:

@@ -74,6 +74,7 @@ def draft(
         onnx=finish_graph(model),
         feed=lambda features: {FEATURES: features.astype(np.float32)},
         ask=lambda features: ask_original(estimator, features),
+        ask_answers=lambda features: ask_original(estimator, features, scores=export.probabilities),
         answers=tuple(original)[: 2 if export.probabilities and PROBABILITIES in original else 1],
         native=save_native(estimator) if native is None else native,
         advice=_ADVICE,
@@ -82,8 +83,12 @@ def draft(
     )
 
 
-def ask_original(estimator: Any, features: NDArray[Any]) -> Arrays:
-    """The original's outputs, by the names that the graph's get, in its order."""
+def ask_original(estimator: Any, features: NDArray[Any], *, scores: bool = True) -> Arrays:
+    """The original's outputs, by the names that the graph's get, in its order.
+
+    Args:
+        scores: what a classifier tells beside its label as well, which takes as long as the label.
+    """
     from sklearn.base import is_regressor  # noqa: PLC0415
     from sklearn.exceptions import NotFittedError  # noqa: PLC0415
 
@@ -94,7 +99,7 @@ def ask_original(estimator: Any, features: NDArray[Any]) -> Arrays:
         found = np.asarray(estimator.predict(known))
         if is_regressor(estimator):
             return {VALUE: found.reshape(len(found), -1)}
-        return {LABEL: _number(found, estimator), **_ask_scores(estimator, known)}
+        return {LABEL: _number(found, estimator)} | (_ask_scores(estimator, known) if scores else {})
     except NotFittedError as error:
         raise InvalidInput(
             "model.not_fitted", f"train() gave back an estimator that has not learned: {error}"

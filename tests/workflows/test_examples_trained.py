@@ -51,6 +51,7 @@ def infer(uri: str, model: str, rows: Rows, folder: Path) -> dict[str, Any]:
     return run(uri, "infer", f"models:/{model}@champion", str(path), "--store", str(folder / "store"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("example", "floor"), [("tumours.py", 0.95), ("questions.py", 0.80), ("handwriting.py", 0.90)])
 def test_a_classifier_is_right_far_more_often_than_a_guess(
     example: str, floor: float, registry: Registry, store_uri: str, tmp_path: Path
@@ -71,6 +72,7 @@ def test_a_classifier_is_right_far_more_often_than_a_guess(
     assert told["hash"] == trained["manifestHash"]
 
 
+@pytest.mark.slow
 def test_the_forecast_of_volatility_is_better_than_two_rules_of_thumb(store_uri: str, tmp_path: Path) -> None:
     trained = run(store_uri, "train", str(EXAMPLES / "volatility.py"))
     workflow = load_workflow(EXAMPLES / "volatility.py")
