@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -31,9 +30,7 @@ async def test_a_fetch_that_is_cancelled_ends_and_is_taken_up(tmp_path: Path) ->
         fetching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetching
-        before = time.monotonic()
-        await asyncio.get_running_loop().shutdown_default_executor()
-        assert time.monotonic() - before < 3  # of the more than 5 s that the rest takes
+        await asyncio.get_running_loop().shutdown_default_executor()  # once the thread is gone, which fetches no more
         arrived = partial.stat().st_size
         assert 0 < arrived < manifest.files[0].size_bytes
         server.pause_s = 0.0
