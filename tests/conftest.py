@@ -27,6 +27,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("chain_kind", [ONLY_KIND] if ONLY_KIND else usual, indirect=True)
 
 
+@pytest.fixture(autouse=True)
+def _mlflow_variable() -> Iterator[None]:
+    """MLflow writes into the environment where it is; tests and their programs begin without."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if before is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = before
+
+
 @pytest.fixture
 def chain_kind(request: pytest.FixtureRequest) -> type[ChildChain]:
     """`INFERNET_TEST_CHAIN=anvil` (or `embedded`) has every test run on that one alone."""

@@ -6,7 +6,7 @@ import fcntl
 import shutil
 from pathlib import Path
 
-from infernet.workflows.tracker import Tracker, import_mlflow, open_tracker
+from infernet.workflows.tracker import Tracker, open_tracker
 
 
 def copy_store(shared: Path, folder: Path) -> str:
@@ -31,7 +31,6 @@ def register(
 ) -> int:
     """A version of the files in a folder, made with MLflow's own client, as a training leaves it."""
     client = tracker.client
-    import_mlflow().set_tracking_uri(tracker.uri)  # it looks up a logged model there, whichever client asks
     experiment = tracker.find_experiment(name)
     run = client.create_run(experiment)
     logged = client.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
@@ -40,9 +39,10 @@ def register(
     client.set_terminated(run.info.run_id)
     if not client.search_registered_models(f"name='{name}'"):
         client.create_registered_model(name)
-    version = client.create_model_version(
-        name, source=logged.model_uri, run_id=run.info.run_id, tags=tags or {}, model_id=logged.model_id
-    )
+    with tracker.current():  # it looks up a logged model there, whichever client asks
+        version = client.create_model_version(
+            name, source=logged.model_uri, run_id=run.info.run_id, tags=tags or {}, model_id=logged.model_id
+        )
     if alias is not None:
         client.set_registered_model_alias(name, alias, str(version.version))
     return int(version.version)

@@ -11,7 +11,9 @@ from infernet.protocol.interval import (
     compute_interval,
     compute_interval_end,
     compute_interval_start,
+    measure_block_time_s,
 )
+from infernet.types import BlockRef, Gas, Hash32, Timestamp, Wei
 from vectors import read_vectors
 
 starts = uints(40)
@@ -75,3 +77,18 @@ def test_an_ordinal_that_the_contract_cannot_hold_is_refused(interval):
 def test_without_a_period_a_second_interval_is_refused():
     with pytest.raises(InvalidInput, match="only interval 1"):
         compute_interval_start(0, 0, 2)
+
+
+def build_blocks(*places):
+    return [
+        BlockRef(number, Hash32(bytes(32)), Hash32(bytes(32)), Timestamp(time), Wei(1), Gas(1))
+        for number, time in places
+    ]
+
+
+def test_block_time_is_measured_between_neighbours_and_not_from_block_0():
+    assert measure_block_time_s([]) == 1
+    assert measure_block_time_s(build_blocks((0, 0), (1, 1_800_000_000))) == 1
+    assert measure_block_time_s(build_blocks((3, 100), (9, 4000))) == 1
+    assert measure_block_time_s(build_blocks((0, 0), (1, 100), (2, 112), (3, 136))) == 12
+    assert measure_block_time_s(build_blocks((7, 100), (8, 100))) == 1

@@ -39,14 +39,13 @@ def global_uri(
     uri = f"sqlite:///{own / 'mlflow.db'}" if request.param == "a database" else "http://127.0.0.1:9"
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     yield uri
-    mlflow.set_tracking_uri(before[0])
-    mlflow.set_registry_uri(before[1] if before[1] != before[0] else None)
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
 
 
 def test_a_training_touches_no_store_but_the_one_that_it_is_given(
@@ -71,9 +70,11 @@ def test_a_training_touches_no_store_but_the_one_that_it_is_given(
     assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == (global_uri, global_uri)
 
 
-def test_a_run_that_is_open_in_the_other_store_stays_as_it_is(own: Path, tracker: Tracker) -> None:
+def test_a_run_that_is_open_in_the_other_store_stays_as_it_is(
+    own: Path, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in a notebook that logs by MLflow's own functions."""
-    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it, and nobody takes it back
     mlflow.set_tracking_uri(f"sqlite:///{own / 'mlflow.db'}")
     try:
         with mlflow.start_run() as run:
@@ -81,7 +82,7 @@ def test_a_run_that_is_open_in_the_other_store_stays_as_it_is(own: Path, tracker
             assert mlflow.active_run().info.run_id == run.info.run_id != trained.run_id
         after = mlflow.MlflowClient().get_run(run.info.run_id)
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)
     assert (after.data.params, after.data.metrics, after.info.status) == ({}, {}, "FINISHED")
     assert tracker.client.get_run(trained.run_id).info.status == "FINISHED"
 

@@ -89,7 +89,9 @@ async def publish_model(
                 str(name), digest, uri, royalty_bps=offer.royalty_bps, royalty_to=offer.royalty_to
             )
             sent += 1
-    except JobRejected:  # somebody was faster: say who has what
+    except JobRejected as error:  # somebody was faster: say who has what
+        if error.code == "revert.NamespaceTaken":  # perhaps by what is in no block yet
+            raise _build_namespace_taken(name.namespace, error.fields["values"]["owner"]) from error  # type: ignore[index]
         await _check_free(client, name, digest)
         raise
     sent += await _set_terms(client, name, offer)
@@ -128,9 +130,7 @@ async def _check_free(client: AsyncClient, name: PublishedName, digest: bytes) -
     """
     owner = await client.read_namespace_owner(name.namespace)
     if owner not in (ZERO_ADDRESS, client.address):
-        raise InvalidInput(
-            "publish.namespace_taken", f"the namespace {name.namespace} belongs to {owner}: publish under another"
-        )
+        raise _build_namespace_taken(name.namespace, owner)
     there = await client.read_model_hash(str(name))
     if there not in (None, digest):
         raise InvalidInput(
@@ -139,6 +139,12 @@ async def _check_free(client: AsyncClient, name: PublishedName, digest: bytes) -
             f"never change: give this one another version, {name.namespace}/{name.name}:VERSION",
         )
     return owner
+
+
+def _build_namespace_taken(namespace: str, owner: object) -> InvalidInput:
+    return InvalidInput(
+        "publish.namespace_taken", f"the namespace {namespace} belongs to {owner}: publish under another"
+    )
 
 
 async def _set_terms(client: AsyncClient, name: PublishedName, offer: Offer) -> int:

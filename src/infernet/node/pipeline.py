@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
 
 import structlog
 
@@ -23,6 +22,7 @@ from infernet.node.schedule import PriceWaits, Schedule
 from infernet.node.sender import Sender
 from infernet.ports import Chain, Clock, Container, Signer
 from infernet.protocol.decision import Decision, Run, Tracked, Wait, decide
+from infernet.protocol.interval import measure_block_time_s
 from infernet.protocol.policy import Drop, Policy
 from infernet.protocol.subscription import DelegateRequest, Mode
 from infernet.store.journal import Job, Journal
@@ -264,10 +264,7 @@ class ChainPipeline:
         return None
 
     def _block_time_s(self) -> int:
-        """The smallest recent distance between blocks, at least one second."""
-        blocks = self._follower.recent_blocks[-9:]
-        gaps = [after.timestamp - before.timestamp for before, after in pairwise(blocks)]
-        return max(1, min(gaps, default=1))
+        return measure_block_time_s(self._follower.recent_blocks[-9:])
 
     def _job_ended(self, job: Job) -> None:
         """This node is done with an interval; look at the subscription's next one."""

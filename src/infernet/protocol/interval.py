@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from infernet.errors import InvalidInput, RetryLater
-from infernet.types import Interval, Timestamp
+from infernet.types import BlockRef, Interval, Timestamp
 
 MAX_INTERVAL = Interval(2**32 - 1)
 
@@ -54,3 +57,16 @@ def _checked(interval: int) -> Interval:
             "interval.out_of_range", f"interval is {interval}: it must be from 1 to 2**32 - 1", interval=interval
         )
     return Interval(interval)
+
+
+def measure_block_time_s(blocks: Sequence[BlockRef]) -> int:
+    """The smallest distance between neighbouring blocks, at least one second.
+
+    Block 0 does not count: its time is what its makers wrote, often years before block 1.
+    """
+    gaps = [
+        after.timestamp - before.timestamp
+        for before, after in pairwise(blocks)
+        if before.number > 0 and after.number == before.number + 1
+    ]
+    return max(1, min(gaps, default=1))
