@@ -66,7 +66,7 @@ def train(
     if as_json:
         print_json(_describe(trained))
     else:
-        _show(trained)
+        _show(trained, search)
 
 
 def _split_setting(text: str) -> tuple[str, str]:
@@ -91,10 +91,13 @@ def _describe(trained: TrainedVersion) -> dict[str, Any]:
     }
 
 
-def _show(trained: TrainedVersion) -> None:
+def _show(trained: TrainedVersion, searched: int) -> None:
     line = f"[bold]models:/{trained.model}/{trained.version}[/]  {trained.metric} {trained.score:.4f} on held-out rows"
     console().print(line + (f"  (ended early after {trained.ended_at})" if trained.ended_at else ""))
     console().print(f"manifest {trained.manifest_hash}  run {trained.run_id}", soft_wrap=True)
+    if searched:
+        chosen = " ".join(f"--set {name}={value}" for name, value in trained.params.items())
+        console().print(f"the best of the search: {chosen}", soft_wrap=True, markup=False)
     if trained.is_champion:
         console().print(f"it is the champion: infernet infer models:/{trained.model}@champion rows.csv")
     else:
