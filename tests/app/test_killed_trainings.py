@@ -19,6 +19,7 @@ from infernet.settings import ContainerSettings
 from infernet.workflows.registry import Registry
 from infernet.workflows.tracker import open_tracker
 
+pytestmark = pytest.mark.slow
 STEPS = """
 import time
 from pathlib import Path

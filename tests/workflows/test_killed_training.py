@@ -17,6 +17,7 @@ from mlflow_stores import copy_store
 from infernet.workflows.registry import Registry
 from infernet.workflows.tracker import Tracker
 
+pytestmark = pytest.mark.slow
 ROUNDS = 40
 STEPS = """
 import os, signal, time
