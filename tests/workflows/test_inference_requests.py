@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_diabetes, load_wine
+from flavour_rows import split_rows, write_model
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from infernet.compute.onnx_runner import load_onnx
 from infernet.errors import JobRejected
-from infernet.models import build_onnx_manifest
 from infernet.protocol.manifest import Manifest, encode_manifest
 from infernet.protocol.model_codec import encode_features
 from infernet.workflows.data import Rows
@@ -24,24 +23,12 @@ from infernet.workflows.inference_requests import load_inference_run
 from infernet.workflows.loaded_model import build_features
 
 NAMES = np.array(["red", "rose", "white"])
-PLAIN = (
-    "from infernet.workflows import InferenceWorkflow\nclass W(InferenceWorkflow):\n    name, model = 'w', 'a/b:1'\n"
-)
+PLAIN = "from infernet.workflows import InferenceWorkflow\nclass W(InferenceWorkflow):\n    name, model = 'w', 'tests/model:1'\n"
 KEPT = PLAIN + "    def __call__(self, rows):\n        answer = super().__call__(rows)\n"
 
 
 def describe(estimator: Any, rows: Rows, folder: Path, *, exact: bool) -> Manifest:
-    converted = convert(estimator, rows, export=Export(exact=exact))
-    (folder / "model.onnx").write_bytes(converted.onnx)
-    manifest = build_onnx_manifest(
-        folder / "model.onnx",
-        "a/b:1",
-        inputs=converted.inputs,
-        outputs=converted.outputs,
-        determinism=converted.determinism,
-    )
-    (folder / "manifest.json").write_bytes(encode_manifest(manifest))
-    return manifest
+    return write_model(convert(estimator, rows, export=Export(exact=exact)), folder)
 
 
 def run_both(manifest: Manifest, folder: Path, rows: pd.DataFrame, workflow: str) -> tuple[bytes, bytes]:
@@ -54,16 +41,14 @@ def run_both(manifest: Manifest, folder: Path, rows: pd.DataFrame, workflow: str
 
 @pytest.fixture(scope="module")
 def diabetes() -> tuple[LinearRegression, Rows]:
-    features, target = load_diabetes(return_X_y=True, as_frame=True)
-    features = features.astype("float32")
-    return LinearRegression().fit(features, target), Rows(features, target)
+    learned, held_out = split_rows("diabetes")
+    return LinearRegression().fit(learned.features, learned.target), held_out
 
 
 @pytest.fixture(scope="module")
 def wine() -> tuple[Any, Rows]:
-    features, target = load_wine(return_X_y=True, as_frame=True)
-    features, target = features.astype("float32"), pd.Series(NAMES[target])
-    return make_pipeline(StandardScaler(), LogisticRegression()).fit(features, target), Rows(features, target)
+    learned, held_out = split_rows("wine", target=lambda data: NAMES[data.target])
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(learned.features, learned.target), held_out
 
 
 @pytest.mark.parametrize("exact", [True, False])
