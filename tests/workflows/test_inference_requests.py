@@ -23,7 +23,10 @@ from infernet.workflows.inference_requests import load_inference_run
 from infernet.workflows.loaded_model import build_features
 
 NAMES = np.array(["red", "rose", "white"])
-PLAIN = "from infernet.workflows import InferenceWorkflow\nclass W(InferenceWorkflow):\n    name, model = 'w', 'tests/model:1'\n"
+PLAIN = """from infernet.workflows import InferenceWorkflow
+class W(InferenceWorkflow):
+    name, model = "w", "tests/model:1"
+"""
 KEPT = PLAIN + "    def __call__(self, rows):\n        answer = super().__call__(rows)\n"
 
 
