@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mlflow_stores import register
 from needs import need_module
+from small_models import write_model
 
 from infernet.errors import RetryLater
 from infernet.workflows import run_training
+from infernet.workflows.inference_workflow import answer_rows, start_inference
 from infernet.workflows.registry import Registry
 from infernet.workflows.tracker import Tracker
 from infernet.workflows.workflow import load_workflow
@@ -145,9 +150,33 @@ def test_ctrl_c_ends_a_training_on_a_cluster_early_and_keeps_what_it_learned(
     assert len(read_steps(tmp_path)) == int(told["endedAt"].split()[0])
 
 
+def test_rows_are_answered_on_a_cluster_as_here(tracker: Tracker, tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    register(tracker, "largest", tmp_path / "model")
+    place = {"store": tmp_path / "store", "tracking_uri": tracker.uri}
+    rows = np.random.default_rng(7).integers(0, 200, (50_000, 3), dtype=np.uint8)
+    started = start_inference("models:/largest@champion", **place)
+    told: list[int] = []
+    here = started(rows)["label"]
+    started.loaded = replace(started.loaded, session=None, on_progress=told.append)  # nothing can run here any more
+    there = answer_rows(started, rows, "local")["label"]
+    assert sum(told) == len(rows)
+    np.testing.assert_array_equal(there, here)
+    (tmp_path / "rows.csv").write_text("a,b,c\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows[:20_000]))
+    command = [str(Path(sys.executable).with_name("infernet")), "infer", "models:/largest@champion", "rows.csv"]
+    options = ["--ray", "local", "--tracking-uri", tracker.uri]
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "label\n" + "".join(f"{label}\n" for label in there[:20_000])
+
+
 def test_a_cluster_that_is_not_there_is_one_line(tracker: Tracker, tmp_path: Path) -> None:
     path = tmp_path / "flow_for_ray.py"
     path.write_text(FLOW)
     with pytest.raises(RetryLater, match=r"no Ray cluster answers at 127\.0\.0\.1:9") as refused:
         run_training(load_workflow(path), tracker=tracker, ray="127.0.0.1:9")
+    write_model(tmp_path / "model")
+    register(tracker, "largest", tmp_path / "model")
+    started = start_inference("models:/largest@champion", store=tmp_path / "store", tracking_uri=tracker.uri)
+    with pytest.raises(RetryLater, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
+        answer_rows(started, np.zeros((1, 3), np.uint8), "127.0.0.1:9")
     assert refused.value.code == "ray.unreachable"

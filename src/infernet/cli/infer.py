@@ -26,6 +26,9 @@ def infer(
     rows: Annotated[Path, typer.Argument(help="A CSV file whose first line names the columns.")],
     workflow: Annotated[str | None, typer.Option("--workflow", help="Which one, where the file has several.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answers there as CSV.")] = None,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Answer on the Ray cluster at this address; 'local' starts one here.")
+    ] = None,
     store: Store = MODEL_STORE,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -39,7 +42,7 @@ def infer(
     chosen = load_inference(Path(model), workflow) if model.endswith(".py") else model
     started = start_inference(chosen, store=store, tracking_uri=choose_tracking_uri(tracking_uri))
     wanted = None if _reads_rows_itself(chosen) else list_columns(started.loaded.manifest)
-    answers = started(read_columns(rows, wanted))
+    answers = _answer(started, read_columns(rows, wanted), ray)
     if as_json:
         print_json({**_describe(started.loaded), "answers": {name: _plain(value) for name, value in answers.items()}})
     elif output is not None:
@@ -47,6 +50,25 @@ def infer(
             _write(answers, file)
     else:
         _write(answers, sys.stdout)
+
+
+def _answer(started: InferenceWorkflow, rows: Mapping[str, Any], ray: str | None) -> Mapping[str, Any]:
+    """With a progress bar where somebody looks."""
+    from dataclasses import replace
+
+    from infernet.workflows.inference_workflow import answer_rows
+    from infernet.workflows.progress import showing_progress
+
+    total, done = len(next(iter(rows.values()), ())), 0
+    with showing_progress() as watch:
+
+        def count(size: int) -> None:
+            nonlocal done
+            done += size
+            watch("answering", done, total)
+
+        started.loaded = replace(started.loaded, on_progress=count)
+        return answer_rows(started, rows, ray)
 
 
 def _reads_rows_itself(workflow: InferenceWorkflow | str) -> bool:

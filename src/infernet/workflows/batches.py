@@ -44,7 +44,7 @@ def run_batches(
             `model.unsupported`: an output that has not numbers for each row.
     """
     names = list(outputs or (node.name for node in session.get_outputs()))
-    rows = _count_rows(features)
+    rows = count_rows(features)
     features = {name: np.ascontiguousarray(values) for name, values in features.items()}
     first = slice(0, rows if rows <= batch_rows else min(_FIRST_ROWS, batch_rows))  # shows the outputs' shapes
     filled = {
@@ -67,7 +67,12 @@ def run_batches(
     return filled
 
 
-def _count_rows(features: Arrays) -> int:
+def count_rows(features: Arrays) -> int:
+    """How many rows they all have.
+
+    Raises:
+        InvalidInput: `features.mismatch`.
+    """
     lengths = {len(values) for values in features.values()}
     if len(lengths) != 1 or 0 in lengths:
         shown = " and ".join(map(str, sorted(lengths))) or "no"

@@ -1,4 +1,4 @@
-"""Trainings and searches on a Ray cluster: the same calls, elsewhere.
+"""Trainings and searches on a Ray cluster: the same calls, elsewhere. (`cluster_inference` has rows answered there.)
 
 What travels is the user's own workflow, rows and estimator, to and from the user's own cluster. How far a training is
 and its checkpoints come back through a mailbox on the cluster, and Ctrl-C reaches it there.
@@ -56,7 +56,7 @@ class Cluster:
         with stopping_early(progress, asks=takes(workflow, "progress")):
             task = self.ray.remote(_train).remote(*arguments)
             try:
-                ((estimator, history, done),) = self._wait([task], lambda: self._exchange(mailbox, progress))
+                ((estimator, history, done),) = self.wait([task], lambda _: self._exchange(mailbox, progress))
             finally:
                 self._exchange(mailbox, progress)
         progress.history, progress.done = history, done
@@ -70,7 +70,7 @@ class Cluster:
         shared = self.ray.put(search)
         task = self.ray.remote(_score)
         tasks = [task.remote(shared, dict(setting)) for setting in settings]
-        return self._wait(tasks, lambda: not progress.stopped)
+        return self.wait(tasks, lambda _: not progress.stopped)
 
     def _exchange(self, mailbox: Any, progress: Progress) -> bool:
         """Take what has come from the training, and tell it of Ctrl-C."""
@@ -91,15 +91,17 @@ class Cluster:
             if module is not None and not module.__name__.startswith("infernet."):
                 self.ray.cloudpickle.register_pickle_by_value(module)
 
-    def _wait(self, tasks: list[Any], goes_on: Callable[[], bool]) -> list[Any]:
-        """What the tasks answer; nothing where they shall not go on."""
+    def wait(self, tasks: list[Any], goes_on: Callable[[int], bool]) -> list[Any]:
+        """What the tasks answer; nothing where they shall not go on, which is asked with the number of those that have
+        ended. What one of them raises is raised.
+        """
         from ray.exceptions import RayTaskError  # noqa: PLC0415
 
         try:
             waiting = tasks
             while waiting:
                 _, waiting = self.ray.wait(waiting, num_returns=len(waiting), timeout=_LOOK_S)
-                if not goes_on():
+                if not goes_on(len(tasks) - len(waiting)):
                     self._cancel(waiting)
                     return []
             return list(self.ray.get(tasks))

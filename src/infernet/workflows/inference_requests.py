@@ -32,10 +32,11 @@ def load_inference_run(
     """
     parsed = parse_manifest(manifest.encode())
     verify_files(parsed, Path(folder))
-    session = open_session(Path(folder) / find_graph(parsed).path)
+    graph = Path(folder) / find_graph(parsed).path
+    session = open_session(graph)
     check_schema(parsed, session)
     started = load_inference(Path(workflow), workflow_name)
-    started.loaded = LoadedModel(parsed, compute_manifest_hash(parsed).hex(), parsed.name, "", session)
+    started.loaded = LoadedModel(parsed, compute_manifest_hash(parsed).hex(), parsed.name, "", session, graph)
     started.set_up()
     specs = {spec.name: spec for spec in parsed.outputs}
 

@@ -104,10 +104,32 @@ def start_inference(workflow: InferenceWorkflow | str, *, store: Path, tracking_
 
 
 def run_inference(
-    workflow: InferenceWorkflow | str, rows: Columns | NDArray[Any], *, store: Path, tracking_uri: str
+    workflow: InferenceWorkflow | str,
+    rows: Columns | NDArray[Any],
+    *,
+    store: Path,
+    tracking_uri: str,
+    ray: str | None = None,
 ) -> Mapping[str, Any]:
-    """The answer to rows, by the version that the workflow's reference stands for now. Raises as `start_inference`."""
-    return start_inference(workflow, store=store, tracking_uri=tracking_uri)(rows)
+    """The answer to rows, by the version that the workflow's reference stands for now.
+
+    Args:
+        ray: a Ray cluster's address, `local` for one on this machine: the model runs there.
+
+    Raises:
+        InvalidInput, NodeMisconfigured, RetryLater: as `start_inference`; `ray.not_installed`, `ray.unreachable`.
+    """
+    return answer_rows(start_inference(workflow, store=store, tracking_uri=tracking_uri), rows, ray)
+
+
+def answer_rows(started: InferenceWorkflow, rows: Columns | NDArray[Any], ray: str | None = None) -> Mapping[str, Any]:
+    """As `run_inference`, by a workflow that is set up."""
+    if ray is None:
+        return started(rows)
+    from infernet.workflows.cluster_inference import answering_on  # noqa: PLC0415  (an extra)
+
+    with answering_on(ray, started):
+        return started(rows)
 
 
 def load_inference(path: Path, name: str | None = None) -> InferenceWorkflow:

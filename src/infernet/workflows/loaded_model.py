@@ -32,6 +32,8 @@ class LoadedModel:
         version: in the words of where it was found: `wine version 3`, or its name in the store.
         hash: of its manifest, 64 hex digits.
         run_id: of the MLflow run that made it, empty where none is known.
+        graph: the file that `session` was opened from.
+        on_progress: told the number of rows of each batch that is answered.
     """
 
     manifest: Manifest
@@ -39,6 +41,8 @@ class LoadedModel:
     version: str
     run_id: str
     session: Any
+    graph: Path
+    on_progress: Callable[[int], None] | None = None
 
     def __call__(self, rows: Columns | NDArray[Any]) -> Arrays:
         """Every output of the model for these rows, by name."""
@@ -47,7 +51,7 @@ class LoadedModel:
     def run(self, features: Mapping[str, NDArray[Any]], on_progress: Callable[[int], None] | None = None) -> Arrays:
         """The same for the arrays that the graph takes. Raises as `run_batches`."""
         names = [spec.name for spec in self.manifest.outputs]
-        return run_batches(self.session, features, names, on_progress=on_progress)
+        return run_batches(self.session, features, names, on_progress=on_progress or self.on_progress)
 
 
 def load_model(reference: str, store: Path, tracking_uri: str) -> LoadedModel:
@@ -72,9 +76,10 @@ def load_model(reference: str, store: Path, tracking_uri: str) -> LoadedModel:
 
 def _load(held: HeldModel, version: str, run_id: str) -> LoadedModel:
     manifest = held.model.manifest
-    session = open_session(held.model.folder / find_graph(manifest).path)
+    graph = held.model.folder / find_graph(manifest).path
+    session = open_session(graph)
     check_schema(manifest, session)
-    return LoadedModel(manifest, held.model.hash, version, run_id, session)
+    return LoadedModel(manifest, held.model.hash, version, run_id, session, graph)
 
 
 def build_features(manifest: Manifest, rows: Columns | NDArray[Any]) -> Arrays:
