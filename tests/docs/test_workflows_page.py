@@ -50,11 +50,21 @@ def _do(reader: Reader, step: Block, stack: ExitStack) -> None:
         reader.compare(step, reader.run_python(step.text))
     elif step.text.startswith(STAYING):
         reader.compare(step, _start(reader, step.text.strip(), stack))
+    elif step.text.startswith("infernet explain"):
+        _compare_once_seen(reader, step)
     else:
         served = _count_served(reader)
         reader.compare(step, reader.run_shell(step.text))
         if served and "models publish" in step.text:
             _wait_until_served(reader, served + 1)
+
+
+def _compare_once_seen(reader: Reader, step: Block) -> None:
+    """The node looks at the chain a little later than who asked."""
+    end_s = time.monotonic() + 30
+    while "delivered" not in (printed := reader.run_shell(step.text)) and time.monotonic() < end_s:
+        time.sleep(0.2)
+    reader.compare(step, printed)
 
 
 def _start(reader: Reader, command: str, stack: ExitStack) -> str:
