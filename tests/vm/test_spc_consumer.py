@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evm import ask, send
+from evm import ask, send, sign
 from spc_models import T, build_graph, describe, spec
 from test_spc_embeddings import Texts, build
 
@@ -19,7 +19,8 @@ from infernet.protocol.manifest import Manifest, compute_manifest_hash, encode_m
 from infernet.vm.block import Outcome
 from infernet.vm.chain import Chain
 from infernet.vm.genesis import Genesis, SpcCallOfGenesis, build_dev_accounts
-from infernet.vm.request import CallRequest
+from infernet.vm.request import BlockOverride, CallRequest
+from infernet.vm.simulation import BlockPlan, Terms
 from infernet.vm.spc import addresses
 from infernet.vm.spc.addresses import EMBEDDINGS, TENSOR_INFERENCE, VECTOR_DATABASE
 from infernet.vm.spc.call import Spc
@@ -205,6 +206,28 @@ def test_nothing_of_a_reverted_transaction_is_left(chain: Chain) -> None:
     receipt = file(chain, librarian, TEXTS[1], gas=estimated)
     assert receipt.succeeded
     assert read_filed(receipt) == expect(TEXTS)[1]
+
+
+@pytest.mark.parametrize("is_simulated", [True, False])
+def test_what_was_only_looked_at_does_not_stop_the_chain(chain: Chain, *, is_simulated: bool) -> None:
+    librarian = deploy(chain)
+    file(chain, librarian, TEXTS[0])
+    requests = [  # more than a node keeps in memory of one collection
+        CallRequest(to=librarian, data=LIBRARIAN.encode_call("file", [f"goal {n}"]), gas=2_000_000) for n in range(12)
+    ]
+    if is_simulated:
+        terms = Terms(is_strict=False, with_transfers=False, gas=10**8)
+        (block,) = chain.simulate([BlockPlan(BlockOverride(), {}, requests)], chain.head.number, terms)
+        assert all(result.error is None for result in block.results)
+    else:
+        chain.dev.automine = False
+        for request in requests:
+            chain.submit(sign(chain, librarian, request.data, gas=2_000_000).raw)
+        assert len(chain.pending_block().transactions) == len(requests)
+        chain.pool.restore(())
+        chain.dev.automine = True
+    for number, text in enumerate(TEXTS[1:], 1):
+        assert read_filed(file(chain, librarian, text)) == expect(TEXTS)[number]
 
 
 INTERFACES: dict[str, Any] = {

@@ -201,6 +201,20 @@ def test_an_older_state_is_still_found_after_newer_ones() -> None:
     assert database.call("search", collection, vectors[0].tobytes(), 9, ALL) == before
 
 
+def test_a_state_that_never_came_to_be_is_not_read_for_the_next() -> None:
+    database, vectors = Vectors(), random_vectors(60, 8)
+    collection, query = database.create(8), vectors[0].tobytes()
+    database.fill(collection, vectors[:40])
+    database.call("search", collection, query, 9, ALL)
+    storage, blobs = dict(database.state.storage), dict(database.state.blobs.by_hash)
+    database.fill(collection, vectors[40:50], ids=range(40, 50))
+    database.call("search", collection, query, 9, ALL)
+    database.state.storage, database.state.blobs.by_hash = storage, blobs  # as a call leaves it, or a block broken off
+    database.fill(collection, vectors[50:], ids=range(40, 50))
+    found = database.call("search", collection, query, 9, ALL)
+    assert found == expected(vectors[[*range(40), *range(50, 60)]], range(50), vectors[0], PRODUCT, 9)
+
+
 def test_few_nodes_are_read_for_a_small_change() -> None:
     database = Vectors()
     collection = database.create(8)

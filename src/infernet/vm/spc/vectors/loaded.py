@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from infernet.errors import NodeMisconfigured
 from infernet.vm.spc.state import ZERO_WORD
 from infernet.vm.spc.vectors.partition import Partition, build_partition
 from infernet.vm.spc.vectors.products import Int8s
@@ -83,13 +84,18 @@ class LoadedCollections:
         return None
 
     def _change(self, before: Version, root: bytes, trie: Trie) -> Partition | None:
-        """None where too much differs."""
+        """None where too much differs, or the earlier tree cannot be read: it may be that of a call, or of a block that
+        was never finished, and then its nodes were not kept.
+        """
         partition = self._partitions[before]
         if before.root == root:
             return partition
         if partition.is_crowded:
             return None
-        differences = list(islice(trie.differences(before.root, root), _SMALL_CHANGE + 1))
+        try:
+            differences = list(islice(trie.differences(before.root, root), _SMALL_CHANGE + 1))
+        except NodeMisconfigured:
+            return None
         return partition.change(differences) if len(differences) <= _SMALL_CHANGE else None
 
     def _keep(self, version: Version, partition: Partition) -> None:
