@@ -28,13 +28,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _mlflow_variable() -> Iterator[None]:
-    """MLflow writes into the environment where it is; tests and their programs begin without."""
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    yield
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    if before is not None:
-        os.environ["MLFLOW_TRACKING_URI"] = before
+def _no_mlflow_variables() -> None:
+    """MLflow writes into the environment where it is, its server too: each test and its programs begin without."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture
