@@ -8,7 +8,7 @@ from infernet.chain.child import ChildChain
 from infernet.chain.fees import Fees
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
-from infernet.chain.sending import Message, add_headroom, build_transaction, send_and_wait, submit
+from infernet.chain.sending import Message, add_headroom, build_transaction, send_and_wait, submit, wait_for_receipt
 from infernet.errors import JobRejected, RetryLater
 from infernet.keys.signer import LocalSigner
 from infernet.types import ChainId, Gas, Wei
@@ -65,6 +65,17 @@ async def test_what_is_not_mined_in_time_may_still_come(local_chain: ChildChain,
     assert caught.value.code == "tx.not_mined"
     await local_chain.mine()
     assert (await rpc.fetch_receipts([caught.value.fields["tx_hash"]]))[0] is not None  # type: ignore[list-item]
+
+
+@pytest.mark.chain
+@pytest.mark.both_chains
+async def test_what_the_endpoint_has_dropped_is_to_be_sent_again(local_chain: ChildChain, rpc: RpcChain) -> None:
+    await local_chain.set_automine(False)
+    tx_hash = await submit(rpc, SIGNER, Message(OTHER, b""), LOCAL)
+    await local_chain.request("anvil_dropTransaction", "0x" + tx_hash.hex())
+    with pytest.raises(RetryLater) as caught:
+        await wait_for_receipt(rpc, tx_hash, timeout_s=0.1)
+    assert caught.value.code == "tx.dropped"
 
 
 @pytest.mark.chain

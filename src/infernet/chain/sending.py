@@ -23,6 +23,7 @@ class SendingChain(Chain, Protocol):
 
     async def fetch_pending_nonce(self, address: Address) -> int: ...
     async def estimate_deployment(self, data: bytes, sender: Address) -> int: ...
+    async def fetch_transaction(self, tx_hash: TxHash) -> object | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,11 @@ async def submit(
     return signed.hash
 
 
-async def wait_for_receipt(chain: Chain, tx_hash: TxHash, timeout_s: float) -> Receipt:
+async def wait_for_receipt(chain: SendingChain, tx_hash: TxHash, timeout_s: float) -> Receipt:
     """The receipt, as soon as the transaction is in a block.
 
     Raises:
-        RetryLater: `tx.not_mined` after `timeout_s`. The transaction may still be mined.
+        RetryLater: after `timeout_s`; `tx.not_mined`: it may still come; `tx.dropped`: it will hardly.
     """
     pause_s = _FIRST_POLL_S
     try:
@@ -91,6 +92,12 @@ async def wait_for_receipt(chain: Chain, tx_hash: TxHash, timeout_s: float) -> R
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, _LAST_POLL_S)
     except TimeoutError:
+        if await chain.fetch_transaction(tx_hash) is None:
+            raise RetryLater(
+                "tx.dropped",
+                f"transaction 0x{tx_hash.hex()} is in no block, and the endpoint knows it no more: send it again",
+                tx_hash=tx_hash,
+            ) from None
         raise RetryLater(
             "tx.not_mined",
             f"transaction 0x{tx_hash.hex()} is not in a block after {timeout_s:g} s: it may still come",
