@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +11,9 @@ import pytest
 from range_server import serve_folder
 from small_models import write_model
 
-from infernet.app.deployment import CORE, deploy_suite
 from infernet.app.earnings import Earned, fetch_earnings
 from infernet.app.model_sources import ModelSources
 from infernet.app.publishing import Offer, Published, publish_model
-from infernet.chain.child import ChildChain
-from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.model_registry import OnChainModels
 from infernet.client import AsyncClient, Terms
 from infernet.errors import InvalidInput, NodeMisconfigured, RetryLater
@@ -44,13 +40,8 @@ class Market:
 
 
 @pytest.fixture
-async def market(local_chain: ChildChain, tmp_path: Path) -> AsyncIterator[Market]:
-    async with await AsyncClient.connect(local_chain.rpc_url, DEV_ACCOUNTS[1].private_key) as creator:
-        coordinator = (await deploy_suite(creator.chain, creator.signer, only=CORE)).coordinator
-        await creator.attach(coordinator)
-        key = DEV_ACCOUNTS[0].private_key
-        async with await AsyncClient.connect(local_chain.rpc_url, key, coordinator=coordinator) as rival:
-            yield Market(coordinator, creator, rival, tmp_path / "public")
+def market(creator: AsyncClient, other: AsyncClient, tmp_path: Path) -> Market:
+    return Market(creator.coordinator, creator, other, tmp_path / "public")
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from small_models import write_model
 
-from infernet.app.deployment import CORE, deploy_suite
 from infernet.app.model_sources import Found, ModelSources
 from infernet.app.node import RunningNode, start_node
 from infernet.app.publishing import Offer, Published, publish_model
@@ -110,13 +108,8 @@ class Market:
 
 
 @pytest.fixture
-async def market(local_chain: ChildChain, tmp_path: Path) -> AsyncIterator[Market]:
-    async with await AsyncClient.connect(local_chain.rpc_url, DEV_ACCOUNTS[1].private_key) as creator:
-        coordinator = (await deploy_suite(creator.chain, creator.signer, only=CORE)).coordinator
-        await creator.attach(coordinator)
-        key = DEV_ACCOUNTS[0].private_key
-        async with await AsyncClient.connect(local_chain.rpc_url, key, coordinator=coordinator) as asker:
-            yield Market(local_chain, creator, asker, tmp_path)
+def market(local_chain: ChildChain, creator: AsyncClient, other: AsyncClient, tmp_path: Path) -> Market:
+    return Market(local_chain, creator, other, tmp_path)
 
 
 class Ended:

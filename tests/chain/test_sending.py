@@ -9,9 +9,10 @@ from infernet.chain.fees import Fees
 from infernet.chain.local import DEV_ACCOUNTS
 from infernet.chain.rpc import RpcChain
 from infernet.chain.sending import Message, add_headroom, build_transaction, send_and_wait, submit, wait_for_receipt
+from infernet.chain.wire import MinedTransaction
 from infernet.errors import JobRejected, RetryLater
 from infernet.keys.signer import LocalSigner
-from infernet.types import ChainId, Gas, Wei
+from infernet.types import ChainId, Gas, TxHash, Wei
 
 SIGNER = LocalSigner(DEV_ACCOUNTS[0].private_key)
 OTHER = DEV_ACCOUNTS[1].address
@@ -76,6 +77,23 @@ async def test_what_the_endpoint_has_dropped_is_to_be_sent_again(local_chain: Ch
     with pytest.raises(RetryLater) as caught:
         await wait_for_receipt(rpc, tx_hash, timeout_s=0.1)
     assert caught.value.code == "tx.dropped"
+
+
+class Silent(RpcChain):
+    """Its endpoint stops answering before it can be asked for a transaction."""
+
+    async def fetch_transaction(self, tx_hash: TxHash) -> MinedTransaction | None:
+        raise RetryLater("chain.unreachable", f"no answer about 0x{tx_hash.hex()}")
+
+
+@pytest.mark.chain
+async def test_an_endpoint_that_falls_silent_does_not_lose_the_hash(local_chain: ChildChain) -> None:
+    await local_chain.set_automine(False)
+    async with Silent(local_chain.rpc_url) as chain:
+        tx_hash = await submit(chain, SIGNER, Message(OTHER, b""), LOCAL)
+        with pytest.raises(RetryLater) as caught:
+            await wait_for_receipt(chain, tx_hash, timeout_s=0.1)
+    assert (caught.value.code, caught.value.fields["tx_hash"]) == ("tx.not_mined", tx_hash)
 
 
 @pytest.mark.chain

@@ -202,21 +202,14 @@ class FollowingModel:
                 self._close_if_done(before)
 
     async def _start_version(self, found: Found) -> _Version:
-        held = await self._sources.fetch(found)
-        container = ModelContainer(
-            held.model.manifest,
-            held.model.folder,
+        held, container = await self._sources.start(
+            found,
             container_id=self._id,
             max_concurrency=self._max_concurrency,
             version=found.version,
             run_id=found.run_id,
             **self._options,
         )
-        try:
-            await container.start()
-        except BaseException:
-            held.release()
-            raise
         return _Version(found, held, container)
 
     def _close_if_done(self, version: _Version) -> None:

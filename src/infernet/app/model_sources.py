@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from infernet.app.transfers import run_transfer
 from infernet.chain.model_registry import OnChainModels
+from infernet.compute.model import ModelContainer
 from infernet.errors import InfernetError, InvalidInput, NodeMisconfigured
 from infernet.models.cache import HeldModel, ModelCache
 from infernet.models.download import MANIFEST_FILE, Progress, fetch_publication_run
@@ -89,6 +91,22 @@ class ModelSources:
         run_id = await self._find_run(publication.container, folder)
         manifest_hash = publication.manifest_hash.hex()
         return Found(publication.container, run_id, folder, manifest_hash, publication.publisher)
+
+    async def start(self, found: Found, **options: Any) -> tuple[HeldModel, ModelContainer]:
+        """The model in a container that has started; its files stay until they are released. Raises as `fetch`, and as
+        `ModelContainer.start`.
+
+        Args:
+            options: of the `ModelContainer`.
+        """
+        held = await self.fetch(found)
+        container = ModelContainer(held.model.manifest, held.model.folder, **options)
+        try:
+            await container.start()
+        except BaseException:
+            held.release()
+            raise
+        return held, container
 
     async def fetch(self, found: Found, progress: Progress | None = None) -> HeldModel:
         """The model itself, in the cache. Raises as `ModelCache.fetch`."""

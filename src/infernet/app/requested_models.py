@@ -9,7 +9,6 @@ from collections.abc import Collection
 
 from infernet.app.model_sources import Found, ModelSources
 from infernet.app.on_demand import Loaded, LoadedModels, OnDemand
-from infernet.compute.model import ModelContainer
 from infernet.errors import InvalidInput, JobRejected, NodeMisconfigured
 from infernet.ports import Clock, Container
 from infernet.protocol.model_names import parse_published_name
@@ -71,18 +70,9 @@ class RequestedModels:
         if digest in self._refused:
             raise self._refused[digest][1]
         try:
-            return await self._start(found)
+            held, container = await self._sources.start(found)
         except NodeMisconfigured as error:
             self._refused[digest] = now_s, error
-            raise
-
-    async def _start(self, found: Found) -> Loaded:
-        held = await self._sources.fetch(found)
-        container = ModelContainer(held.model.manifest, held.model.folder)
-        try:
-            await container.start()
-        except BaseException:
-            held.release()
             raise
         return Loaded(container, held.release)
 

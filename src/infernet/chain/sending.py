@@ -92,7 +92,7 @@ async def wait_for_receipt(chain: SendingChain, tx_hash: TxHash, timeout_s: floa
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, _LAST_POLL_S)
     except TimeoutError:
-        if await chain.fetch_transaction(tx_hash) is None:
+        if not await _is_known(chain, tx_hash):
             raise RetryLater(
                 "tx.dropped",
                 f"transaction 0x{tx_hash.hex()} is in no block, and the endpoint knows it no more: send it again",
@@ -103,6 +103,14 @@ async def wait_for_receipt(chain: SendingChain, tx_hash: TxHash, timeout_s: floa
             f"transaction 0x{tx_hash.hex()} is not in a block after {timeout_s:g} s: it may still come",
             tx_hash=tx_hash,
         ) from None
+
+
+async def _is_known(chain: SendingChain, tx_hash: TxHash) -> bool:
+    """Whether the endpoint has that transaction, or does not answer."""
+    try:
+        return await chain.fetch_transaction(tx_hash) is not None
+    except RetryLater:
+        return True
 
 
 async def send_and_wait(

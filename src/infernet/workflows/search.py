@@ -94,7 +94,7 @@ class Search:
                 asked = [study.ask(spaces) for _ in range(min(self.at_once, trials - start))]
                 settings = [{**self.params, **trial.params} for trial in asked]
                 over = [
-                    self._find(trial.number, known, setting) for trial, setting in zip(asked, settings, strict=True)
+                    _find_known(known, trial.number, setting) for trial, setting in zip(asked, settings, strict=True)
                 ]
                 new = [setting for setting, trial in zip(settings, over, strict=True) if trial is None]
                 scores = iter(evaluate(new) if new else ())
@@ -158,10 +158,6 @@ class Search:
             raise InvalidInput("workflow.space", f"{unknown[0]} in the space of {self.workflow.name} is no parameter")
         return {name: _build_distribution(name, space) for name, space in self.workflow.space.items()}
 
-    def _find(self, number: int, known: Mapping[int, Trial], params: Mapping[str, Any]) -> Trial | None:
-        trial = known.get(number)
-        return trial if trial is not None and trial.params == params else None
-
     def _tell(self, study: Any, asked: Any, score: float | Exception | Trial) -> Trial:
         from optuna.trial import TrialState  # noqa: PLC0415
 
@@ -210,3 +206,8 @@ def _build_distribution(name: str, space: Space) -> Any:
         return FloatDistribution(space.low, space.high, log=space.log)
     except (TypeError, ValueError) as error:
         raise InvalidInput("workflow.space", f"the space of {name} is none: {error}") from None
+
+
+def _find_known(known: Mapping[int, Trial], number: int, params: Mapping[str, Any]) -> Trial | None:
+    trial = known.get(number)
+    return trial if trial is not None and trial.params == params else None

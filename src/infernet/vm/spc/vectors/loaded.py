@@ -94,7 +94,9 @@ class LoadedCollections:
             return None
         try:
             differences = list(islice(trie.differences(before.root, root), _SMALL_CHANGE + 1))
-        except NodeMisconfigured:
+        except NodeMisconfigured as error:
+            if error.code != "vm.blob_missing":
+                raise
             return None
         return partition.change(differences) if len(differences) <= _SMALL_CHANGE else None
 
